@@ -1,0 +1,51 @@
+"""What every check has in common: it watches one camera of one variant, window by window, and gives a verdict."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool
+
+from augment.errors import RequestError
+from robot_io.types import Clip, FrameSource
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome for one camera of one variant."""
+
+    reason: str | None = None
+    """Why it is refused, with the figure and the limit; None if it is accepted."""
+    redraw: bool = False
+    """Whether other random choices could change the outcome."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """What was measured, by name with unit."""
+
+
+class CameraCheck(ABC):
+    """Watches one camera of one variant."""
+
+    @abstractmethod
+    def see(self, recorded: Clip, composed: Clip, decoded: Clip, exact: Bool[np.ndarray, "t h w"]) -> None:
+        """One window: as recorded, as composed, as a reader of the output will decode it; True = must be kept."""
+
+    @abstractmethod
+    def verdict(self) -> Verdict:
+        """After the last window."""
+
+
+@dataclass(frozen=True)
+class Check(ABC):
+    """Subclasses are frozen dataclasses; their fields are the thresholds."""
+
+    attempts: int = 3
+    """How often a variant is drawn before it is given up."""
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise RequestError(f"check.attempts={self.attempts}; a variant is drawn at least once")
+
+    @abstractmethod
+    def watch(self, frames: FrameSource) -> CameraCheck:
+        """Start on a recorded camera."""

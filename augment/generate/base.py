@@ -1,0 +1,36 @@
+"""What every way to generate has in common: choices first, then pixels."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from augment.types import SceneView
+
+
+@dataclass(frozen=True)
+class Generator(ABC):
+    """Subclasses are frozen dataclasses; their fields are their options."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Every random choice of one variant, as JSON values. Shared by all cameras of the episode."""
+
+    @abstractmethod
+    def __call__(
+        self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """The new plate of one camera. `picture` is what earlier steps made of the clean plate.
+
+        No randomness: the same choices, scene and picture give the same plate.
+        """
+
+    def identity(self) -> dict[str, Any]:
+        """What besides the options decides the pixels, such as a digest of the user's files, as JSON values."""
+        return {}
+
+    def check(self) -> None:  # noqa: B027 - most have nothing to check
+        """Raises RequestError if the options name something that does not exist."""

@@ -1,0 +1,56 @@
+"""Array operations on pictures and masks that more than one step needs."""
+
+import numpy as np
+from jaxtyping import Bool, Float32, Shaped, UInt8
+from PIL import Image
+from scipy import ndimage
+
+
+def pixels(fraction: float, height: int) -> int:
+    """A length given as a fraction of the picture's height, in whole pixels, at least 1 unless `fraction` is 0."""
+    return max(1, round(fraction * height)) if fraction > 0 else 0
+
+
+def grow(masks: Bool[np.ndarray, "*t h w"], radius: int) -> Bool[np.ndarray, "*t h w"]:
+    """Dilate by a square of side `2 radius + 1` pixels."""
+    grown = masks.view(np.uint8)
+    for axis in (-1, -2) if radius else ():
+        grown = ndimage.maximum_filter1d(grown, 2 * radius + 1, axis=axis, mode="constant")
+    return grown.view(np.bool_)
+
+
+def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.ndarray, "*t h w"]:
+    """Mean over a square of side `2 radius + 1` pixels."""
+    for axis in (-1, -2) if radius else ():
+        values = ndimage.uniform_filter1d(values, 2 * radius + 1, axis=axis, mode="nearest")
+    return values
+
+
+def translate(picture: Shaped[np.ndarray, "h w *c"], dy: float, dx: float) -> Shaped[np.ndarray, "h w *c"]:
+    """Move by (dy, dx) pixels, bilinear, edges repeated; keeps the dtype and, for whole shifts, the values."""
+    for axis, shift in enumerate((dy, dx)):
+        whole = int(np.floor(shift))
+        part = shift - whole
+        size = picture.shape[axis]
+        near = np.take(picture, np.clip(np.arange(size) - whole, 0, size - 1), axis=axis)
+        if part == 0:
+            picture = near
+            continue
+        far = np.take(picture, np.clip(np.arange(size) - whole - 1, 0, size - 1), axis=axis)
+        mixed = (1 - part) * near.astype(np.float32) + part * far.astype(np.float32)
+        picture = np.rint(mixed).astype(picture.dtype) if picture.dtype == np.uint8 else mixed.astype(picture.dtype)
+    return picture
+
+
+def luma(frames: UInt8[np.ndarray, "*t h w 3"]) -> Float32[np.ndarray, "*t h w"]:
+    """Rec. 601 luma, 0..255."""
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    result: np.ndarray = frames.astype(np.float32) @ weights
+    return result
+
+
+def resize(picture: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "H W 3"]:
+    """Resample with antialiasing."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))

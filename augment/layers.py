@@ -1,0 +1,222 @@
+"""The store of layers: all that is known of a recorded camera, in files that a person can open and edit.
+
+    <root>/<episode id>/<camera>/<key>/
+        about.json          what this is, and what it was made from
+        plate.png           the clean plate; filled by a guess where hole.png is white
+        hole.png            white where the background was never seen
+        registration.csv    frame, dy, dx: where to move the plate to lie on that frame, pixels
+        masks/00-robot.zip  one PNG a frame, 000000.png ..., white = the thing; a single .png where nothing moves
+
+The key is a hash of what the layers were computed from, so they are found again as long as that is the same. Edited
+files are used as they are, and variants made from the unedited ones are made anew.
+"""
+
+import csv
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+from PIL import Image
+
+from augment.types import Background, MaskTrack, Role, Stability
+from robot_io.errors import EpisodeError
+
+WINDOW = 32
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same masks give the same bytes
+
+
+@dataclass(frozen=True)
+class StoredTrack:
+    """A MaskTrack in a layers folder: a zip of PNGs, or one PNG for every frame."""
+
+    path: Path
+    role: Role
+    label: str
+    shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
+        stop = min(stop, len(self))
+        if self.path.suffix == ".png":
+            return np.broadcast_to(self._decode(self.path.read_bytes()), (stop - start, *self.shape[1:])).copy()
+        with zipfile.ZipFile(self.path) as archive:
+            names = {Path(name).name: name for name in archive.namelist()}
+            frames = [self._decode(archive.read(names[f"{frame:06d}.png"])) for frame in range(start, stop)]
+        return np.stack(frames) if frames else np.zeros((0, *self.shape[1:]), dtype=np.bool_)
+
+    def _decode(self, png: bytes) -> Bool[np.ndarray, "h w"]:
+        with Image.open(io.BytesIO(png)) as image:
+            mask = np.asarray(image.convert("L")) > 127
+        if mask.shape != self.shape[1:]:
+            raise EpisodeError(f"a mask in {self.path} is {mask.shape}; the camera's frames are {self.shape[1:]}")
+        return mask
+
+
+@dataclass(frozen=True)
+class Layers:
+    """One camera's layers, read in windows. A SceneView for generators."""
+
+    folder: Path
+    camera: str
+    length: int
+    height: int
+    width: int
+    stability: Stability
+    tracks: tuple[StoredTrack, ...]
+
+    @cached_property
+    def plate(self) -> UInt8[np.ndarray, "h w 3"]:
+        return _read_picture(self.folder / "plate.png", "RGB")
+
+    @cached_property
+    def hole(self) -> Bool[np.ndarray, "h w"]:
+        return _read_picture(self.folder / "hole.png", "L") > 127
+
+    @cached_property
+    def shifts(self) -> Float32[np.ndarray, "t 2"]:
+        with (self.folder / "registration.csv").open(newline="") as file:
+            rows = [(float(row["dy"]), float(row["dx"])) for row in csv.DictReader(file)]
+        return np.array(rows, dtype=np.float32).reshape(-1, 2)
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        return frozenset(track.role for track in self.tracks)
+
+    def keep(self, preserve: Iterable[Role], start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
+        """Union of the tracks of the preserved roles; `other`, which a person painted, always stays."""
+        roles = {*preserve, Role.OTHER}
+        stop = min(stop, self.length)
+        keep = np.zeros((stop - start, self.height, self.width), dtype=np.bool_)
+        for track in self.tracks:
+            if track.role in roles:
+                keep |= track.read(start, stop)
+        return keep
+
+    def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
+        seen = np.zeros((self.height, self.width), dtype=np.bool_)
+        for track in self.tracks:
+            if track.role == role:
+                for start in range(0, self.length, WINDOW):
+                    seen |= track.read(start, start + WINDOW).any(axis=0)
+        return seen
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of every file's content: changes when a person edits one."""
+        digest = blake2b(digest_size=8)
+        for path in sorted(path for path in self.folder.rglob("*") if path.is_file()):
+            digest.update(str(path.relative_to(self.folder)).encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()
+
+
+def layers_key(made_from: Mapping[str, Any]) -> str:
+    """Name of the folder for layers computed from `made_from` (JSON values)."""
+    return blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def layers_folder(root: Path, episode: str, camera: str, key: str) -> Path:
+    return root / episode / quote(camera, safe=" @+=,") / key
+
+
+def has_layers(folder: Path) -> bool:
+    return (folder / "about.json").is_file()
+
+
+def open_layers(folder: Path) -> Layers:
+    """The layers in a folder that has them."""
+    about = json.loads((folder / "about.json").read_text())
+    shape = (about["length"], about["height"], about["width"])
+    tracks = tuple(
+        StoredTrack(folder / track["file"], Role(track["role"]), track["label"], shape) for track in about["tracks"]
+    )
+    return Layers(folder, about["camera"], *shape, Stability(about["stability"]), tracks)
+
+
+def write_layers(
+    folder: Path,
+    made_from: Mapping[str, Any],
+    camera: str,
+    background: Background,
+    plate: UInt8[np.ndarray, "h w 3"],
+    hole: Bool[np.ndarray, "h w"],
+    tracks: Sequence[MaskTrack],
+) -> Layers:
+    """Store layers; the folder appears by one rename, when it is whole."""
+    unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    (unfinished / "masks").mkdir(parents=True)
+    Image.fromarray(plate).save(unfinished / "plate.png")
+    Image.fromarray(hole).save(unfinished / "hole.png")
+    with (unfinished / "registration.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["frame", "dy", "dx"])
+        rows.writerows([index, f"{dy:.3f}", f"{dx:.3f}"] for index, (dy, dx) in enumerate(background.shifts))
+    stored = [
+        {
+            "file": _write_track(unfinished, f"{number:02d}-{track.role}", track),
+            "role": track.role,
+            "label": track.label,
+        }
+        for number, track in enumerate(tracks)
+    ]
+    height, width = hole.shape
+    about = {
+        "camera": camera,
+        "length": len(background.shifts),
+        "height": height,
+        "width": width,
+        "stability": background.stability,
+        "agreement": round(background.agreement, 4),
+        "tracks": stored,
+        "made_from": dict(made_from),
+    }
+    (unfinished / "about.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not has_layers(folder):
+            raise
+        shutil.rmtree(unfinished)  # another worker was faster, with the same content
+    return open_layers(folder)
+
+
+def _write_track(root: Path, name: str, track: MaskTrack) -> str:
+    """Write a track below `root`; returns the file's path relative to it."""
+    archive_path, picture_path = root / "masks" / f"{name}.zip", root / "masks" / f"{name}.png"
+    first: bytes | None = None
+    still = True
+    with zipfile.ZipFile(archive_path, "w", zipfile.ZIP_STORED) as archive:
+        for start in range(0, len(track), WINDOW):
+            for offset, mask in enumerate(track.read(start, start + WINDOW)):
+                png = _png(mask)
+                first = first or png
+                still &= png == first
+                archive.writestr(zipfile.ZipInfo(f"{start + offset:06d}.png", ZIP_EPOCH), png)
+    if not still or first is None:
+        return f"masks/{archive_path.name}"
+    archive_path.unlink()
+    picture_path.write_bytes(first)
+    return f"masks/{picture_path.name}"
+
+
+def _png(mask: Bool[np.ndarray, "h w"]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(mask).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _read_picture(path: Path, mode: str) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert(mode))

@@ -1,0 +1,185 @@
+"""The flow, on one page: what happens to one episode. Knows neither executors nor formats."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from augment.check import Check, Verdict
+from augment.compose import Composite
+from augment.layers import Layers, has_layers, layers_folder, layers_key, open_layers, write_layers
+from augment.pipeline.stopwatch import Stopwatch
+from augment.plan import Recipe, content_hash, make_plan
+from augment.scene import Survey, clean_plate, fill_smoothly
+from augment.segment import Segmenter
+from augment.segment.painted import file_name
+from augment.types import Plan, Stability
+from robot_io.types import Episode, FrameSource, FrameWriter
+
+SCHEMA = 1  # raise it when the same recipe no longer gives the same pixels
+WINDOW_BYTES = 16 << 20
+RESTAGED = "restaged"
+NO_TRACKS = "nothing says what to keep"
+FILE_OPTIONS = {"keep_always", "masks", "path"}  # what they hold counts, not where it lies
+
+
+class Source(Protocol):
+    """Where episodes come from and how their cameras are encoded; a robot_io Dataset is one. Picklable."""
+
+    def open(self, episode_id: str) -> Episode: ...
+    def frame_writer(self, episode_id: str, camera: str, path: Path) -> FrameWriter: ...
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Every step with its options."""
+
+    survey: Survey
+    segment: Segmenter
+    recipe: Recipe
+    composite: Composite
+    check: Check
+    seed: int
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the pixels, besides the episode and the variant's number, as JSON values."""
+        return {
+            "schema": SCHEMA,
+            "seed": self.seed,
+            "preserve": sorted(self.recipe.preserve),
+            "steps": {
+                step.name: {"method": step.method, **_options(step.generator), **step.generator.identity()}
+                for step in self.recipe.steps
+            },
+            "scene": _options(self.survey),
+            "segment": _options(self.segment),
+            "compose": _options(self.composite),
+            "check": _options(self.check),
+        }
+
+    @cached_property
+    def recipe_hash(self) -> str:
+        return content_hash(self.identity())
+
+    def plan(self, episode: str, variant: int, attempt: int) -> Plan:
+        return make_plan(self.recipe, self.recipe_hash, self.seed, episode, variant, attempt)
+
+
+@dataclass(frozen=True)
+class CameraResult:
+    """What became of one camera in one variant."""
+
+    fate: str
+    """`restaged` or `as recorded: <why>`."""
+    verdict: Verdict | None = None
+    """None where the camera was left alone on purpose."""
+
+
+def prepare(flow: Flow, source: Source, episode_id: str, root: Path, clock: Stopwatch) -> dict[str, Layers]:
+    """Layers of every camera, computed or found below `root`. Raises EpisodeError."""
+    with clock("open"):
+        episode = source.open(episode_id)
+    layers = {}
+    for camera in sorted(episode.cameras):
+        made_from = _made_from(flow, episode, camera)
+        folder = layers_folder(root, episode.id, camera, layers_key(made_from))
+        layers[camera] = (
+            open_layers(folder) if has_layers(folder) else _make_layers(flow, episode, camera, folder, made_from, clock)
+        )
+    return layers
+
+
+def restage(
+    flow: Flow, source: Source, layers: Mapping[str, Layers], plan: Plan, folder: Path, clock: Stopwatch
+) -> dict[str, CameraResult]:
+    """Carry out a plan: one file of encoded frames per restaged camera in `folder`, and its new plate beside it."""
+    with clock("open"):
+        episode = source.open(plan.episode)
+    results = {}
+    for camera, known in layers.items():
+        if known.stability == Stability.MOVING:
+            results[camera] = CameraResult("as recorded: the camera moves")
+        elif not known.tracks:
+            results[camera] = CameraResult(f"as recorded: {NO_TRACKS}", Verdict(NO_TRACKS))
+        else:
+            results[camera] = _restage_camera(flow, source, episode.cameras[camera], known, plan, folder, clock)
+    return results
+
+
+def frames_file(folder: Path, camera: str) -> Path:
+    """Where a part keeps the encoded frames of a camera."""
+    return folder / f"{file_name(camera)}.frames"
+
+
+def _made_from(flow: Flow, episode: Episode, camera: str) -> dict[str, Any]:
+    files = flow.segment.files(episode, camera)
+    return {
+        "schema": SCHEMA,
+        "episode": episode.id,
+        "camera": camera,
+        "scene": _options(flow.survey),
+        "segment": _options(flow.segment),
+        "files": [[file.name, blake2b(file.read_bytes(), digest_size=8).hexdigest()] for file in files],
+    }
+
+
+def _make_layers(
+    flow: Flow, episode: Episode, camera: str, folder: Path, made_from: dict[str, Any], clock: Stopwatch
+) -> Layers:
+    frames = episode.cameras[camera]
+    with clock("survey"):
+        background = flow.survey(frames)
+    if background.stability == Stability.MOVING:
+        hole = np.zeros((frames.height, frames.width), dtype=np.bool_)
+        return write_layers(folder, made_from, camera, background, background.plate, hole, ())
+    with clock("segment"):
+        tracks = flow.segment(episode, camera, background)
+    with clock("layers"):
+        plate, hole = clean_plate(frames, background.shifts, tracks, flow.survey.samples)
+        return write_layers(folder, made_from, camera, background, fill_smoothly(plate, hole), hole, tracks)
+
+
+def _restage_camera(
+    flow: Flow, source: Source, frames: FrameSource, layers: Layers, plan: Plan, folder: Path, clock: Stopwatch
+) -> CameraResult:
+    with clock("generate"):
+        plate = _new_plate(flow, layers, plan)
+    Image.fromarray(plate).save(folder / f"{file_name(frames.camera)}.plate.png")
+    watch = flow.check.watch(frames)
+    path = frames_file(folder, frames.camera)
+    window = max(1, WINDOW_BYTES // (frames.height * frames.width * 3))
+    with source.frame_writer(plan.episode, frames.camera, path) as writer:
+        for start in range(0, len(frames), window):
+            with clock("decode"):
+                clip = frames.read(start, min(start + window, len(frames)))
+                keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
+            with clock("compose"):
+                exact = flow.composite.exact(keep)
+                composed = flow.composite(clip, exact, plate, layers.shifts[clip.start : clip.stop])
+            with clock("encode"):
+                decoded = writer.write(composed)
+            with clock("check"):
+                watch.see(clip, composed, decoded, exact)
+    verdict = watch.verdict()
+    if verdict.reason is None:
+        return CameraResult(RESTAGED, verdict)
+    path.unlink()
+    return CameraResult(f"as recorded: {verdict.reason}", verdict)
+
+
+def _new_plate(flow: Flow, layers: Layers, plan: Plan) -> UInt8[np.ndarray, "h w 3"]:
+    picture = layers.plate
+    for step, planned in zip(flow.recipe.steps, plan.steps, strict=True):
+        picture = step.generator(planned.choices, layers, picture)
+    return picture
+
+
+def _options(step: Any) -> dict[str, Any]:
+    options = {name: value for name, value in asdict(step).items() if name not in FILE_OPTIONS}
+    return {"kind": type(step).__name__, **options}

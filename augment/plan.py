@@ -1,0 +1,73 @@
+"""Deciding: recipe + seed -> plans. Every random choice of a variant is made here, before any pixel."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from augment.errors import RequestError
+from augment.types import Generates, Plan, PlannedStep, Role
+
+DEFAULT_PRESERVE = (Role.ROBOT, Role.OBJECT, Role.GOAL, Role.SUPPORT)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A named step of a recipe: a way to generate, with its options."""
+
+    name: str
+    method: str
+    generator: Generates
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a user asks for."""
+
+    variants: int
+    """Augmented episodes per recorded one, at least 1."""
+    preserve: tuple[Role, ...]
+    """Roles whose pixels stay as recorded."""
+    steps: tuple[Step, ...]
+    """Carried out in order; each gets the picture that the one before it made."""
+
+    def __post_init__(self) -> None:
+        if self.variants < 1:
+            raise RequestError(f"recipe.variants={self.variants}; at least 1 is needed")
+        if not self.steps:
+            raise RequestError("recipe.steps is empty; a recipe needs at least one step, such as texture")
+
+
+def content_hash(value: Any) -> str:
+    """16 hex digits for any JSON value; equal values, equal hashes."""
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def random_for(*parts: object) -> np.random.Generator:
+    """A generator of random numbers that depends on `parts` and nothing else."""
+    digest = blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16, person=b"restage-plan-v1").digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def make_plan(recipe: Recipe, recipe_hash: str, seed: int, episode: str, variant: int, attempt: int) -> Plan:
+    """Decide one variant of one episode. It does not depend on which other episodes or variants there are."""
+    steps = tuple(
+        PlannedStep(step.name, step.method, step.generator.draw(random_for(seed, episode, variant, attempt, step.name)))
+        for step in recipe.steps
+    )
+    return Plan(episode, variant, attempt, recipe_hash, steps)
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON values, its id included."""
+    record: dict[str, Any] = asdict(plan)
+    return {"id": content_hash(record), **record}
+
+
+def plan_from_json(record: Mapping[str, Any]) -> Plan:
+    """Inverse of `plan_json`."""
+    fields = {name: record[name] for name in Plan.__dataclass_fields__ if name != "steps"}
+    return Plan(**fields, steps=tuple(PlannedStep(**step) for step in record["steps"]))

@@ -1,0 +1,44 @@
+"""What every way to segment has in common: one call, and the parts that a person painted."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from augment.errors import RequestError
+from augment.segment.painted import painted_files, painted_role, painted_tracks
+from augment.types import Background, MaskTrack, Role
+from robot_io.types import Episode
+
+
+@dataclass(frozen=True)
+class Segmenter(ABC):
+    """Episode, camera, Background -> mask tracks. Subclasses are frozen dataclasses; their fields are their options."""
+
+    keep_always: str | None = None
+    """Folder of painted PNGs of parts that never move: `<camera>.png` or `<camera>.<role>.png`, white = keep."""
+
+    def __call__(self, episode: Episode, camera: str, background: Background) -> tuple[MaskTrack, ...]:
+        """Every track of a camera: found ones first, painted ones last. Raises EpisodeError."""
+        return (*self.find(episode, camera, background), *painted_tracks(self.keep_always, episode.cameras[camera]))
+
+    @abstractmethod
+    def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
+        """The tracks that this way to segment finds."""
+
+    @abstractmethod
+    def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
+        """Roles that `find` covers on this camera, known without looking at pixels."""
+
+    def roles(self, episode: Episode, camera: str) -> frozenset[Role]:
+        """Roles that somebody provides for this camera: the way to segment, or a painter."""
+        return self.provides(episode, camera) | {painted_role(path) for path in painted_files(self.keep_always, camera)}
+
+    def files(self, episode: Episode, camera: str) -> list[Path]:
+        """Files of the user's, besides the recording, that the tracks of a camera depend on."""
+        return painted_files(self.keep_always, camera)
+
+    def check(self) -> None:
+        """Raises RequestError if a folder that an option names does not exist."""
+        if self.keep_always is not None and not Path(self.keep_always).is_dir():
+            raise RequestError(f"segment.keep_always={self.keep_always} is not a folder; it holds painted <camera>.png")

@@ -1,0 +1,95 @@
+"""The nouns that travel between steps. Frozen; arrays are compared by identity; masks are True = keep.
+
+A shift is where the plate has to be moved to lie on a frame, (dy, dx) in pixels, down and right positive.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from robot_io.types import MaskTrack, Role
+
+__all__ = ["Background", "Filler", "Generates", "MaskTrack", "Plan", "PlannedStep", "Role", "SceneView", "Stability"]
+
+
+class Stability(StrEnum):
+    """How a camera stands, relative to the scene."""
+
+    STATIC = "static"
+    NEAR_STATIC = "near-static"
+    """It sways by a few pixels; the plate is warped per frame."""
+    MOVING = "moving"
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """What the survey found out about a recorded camera before anything was segmented."""
+
+    stability: Stability
+    shifts: Float32[np.ndarray, "t 2"]
+    """Pixels, per frame."""
+    plate: UInt8[np.ndarray, "h w 3"]
+    """First guess of the clean plate."""
+    agreement: float
+    """Median correlation, -1..1, of the frames' detail with the plate's, after registration."""
+
+
+@runtime_checkable
+class SceneView(Protocol):
+    """What a generator may know of the camera it paints for."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def plate(self) -> UInt8[np.ndarray, "h w 3"]: ...
+    def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
+        """Where a role is seen in any frame."""
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A way to generate, as planning and the pipeline see it; augment.generate.Generator is one."""
+
+    def draw(self, rng: np.random.Generator) -> dict[str, Any]: ...
+    def identity(self) -> dict[str, Any]: ...
+    def __call__(
+        self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "h w 3"]: ...
+
+
+@runtime_checkable
+class Filler(Protocol):
+    """Completes a picture where nothing is known."""
+
+    def __call__(
+        self, picture: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"]
+    ) -> UInt8[np.ndarray, "h w 3"]: ...
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step of a recipe with all its random choices made."""
+
+    name: str
+    method: str
+    choices: Mapping[str, Any]
+    """JSON values only."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One variant, decided. Everything random in it is already a number; its id is its own hash (see plan.py)."""
+
+    episode: str
+    variant: int
+    attempt: int
+    """0 at first; one more each time a check turned the variant down."""
+    recipe_hash: str
+    steps: tuple[PlannedStep, ...]

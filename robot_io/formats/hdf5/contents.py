@@ -1,0 +1,126 @@
+"""The table of contents of robomimic-style files, and what is stored about each line of it."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from robot_io.errors import DatasetError
+from robot_io.formats.hdf5.digests import attribute_digest, dataset_digest, links, walk
+from robot_io.formats.hdf5.layout import DEMO_NAME, PROVENANCE, camera_shapes, demo_order, files_of, filter_keys, read
+from robot_io.types import EpisodeEntry, Field
+
+
+def table_of_contents(path: Path) -> tuple[tuple[EpisodeEntry, ...], dict[str, tuple[Path, str]]]:
+    """Entries of a file or folder, and entry name -> (file, demo name). Raises DatasetError when it is unsound."""
+    entries: list[EpisodeEntry] = []
+    places: dict[str, tuple[Path, str]] = {}
+    seen: list[str] = []
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file_path in files_of(path):
+        prefix = "" if file_path == path else f"{file_path.stem}/"
+        with read(file_path) as file:
+            if not isinstance(file.get("data"), h5py.Group):
+                raise DatasetError(
+                    f"{file_path} has no group /data (it has: {', '.join(file) or 'nothing'}); expected the "
+                    "robomimic layout, /data/demo_<i>/obs/<camera>"
+                )
+            splits = _memberships(file)
+            for demo in sorted(file["data"], key=demo_order):
+                group = file["data"][demo]
+                entry = _entry(prefix + demo, demo, group, splits.get(demo, ()), shapes)
+                entries.append(entry)
+                places[entry.name] = (file_path, demo)
+            seen += [f"{prefix}{name}" for name, _ in walk(file)]
+    if not shapes:
+        raise DatasetError(
+            f"{path} has no camera: no uint8 dataset (T, h, w, 3) under any /data/demo_<i>/obs. It has: "
+            f"{', '.join(seen[:12]) or 'nothing'}{', ...' if len(seen) > 12 else ''}"
+        )
+    return tuple(entries), places
+
+
+def _entry(
+    name: str, demo: str, group: Any, splits: tuple[str, ...], shapes: dict[str, tuple[int, ...]]
+) -> EpisodeEntry:
+    if not isinstance(group, h5py.Group):
+        return EpisodeEntry(name, dataset_digest(group)[:16], 0, splits, "is a dataset, not a demo group")
+    digest = blake2b(digest_size=8)
+    try:
+        for item in demo_fields(group):
+            digest.update(f"{item.name}\0{item.digest}\0".encode())
+        problem = _problem(demo, group, shapes)
+    except (OSError, RuntimeError) as error:  # what h5py raises for damaged objects
+        digest.update(name.encode())
+        problem = f"damaged: {error}"
+    length = 0 if problem else int(group.attrs["num_samples"])
+    return EpisodeEntry(name, digest.hexdigest(), length, splits, problem)
+
+
+def _problem(demo: str, group: h5py.Group, shapes: dict[str, tuple[int, ...]]) -> str | None:
+    """Why a demo cannot be used. `shapes` holds the frame shape of each camera as first seen, and learns new ones."""
+    if not DEMO_NAME.fullmatch(demo):
+        return f"is named {demo!r}; readers expect demo_<number>"
+    if "num_samples" not in group.attrs:
+        return "has no attribute num_samples, which readers require"
+    length = int(group.attrs["num_samples"])
+    if length == 0:
+        return "has zero steps (num_samples is 0)"
+    cameras = camera_shapes(group)
+    for camera, shape in cameras.items():
+        if shape[0] != length:
+            return f"obs/{camera} has {shape[0]} frames but num_samples is {length}"
+        if shapes.setdefault(camera, shape[1:]) != shape[1:]:
+            expected = shapes[camera]
+            return (
+                f"obs/{camera} is {shape[1]}x{shape[2]} pixels where the demos before it have "
+                f"{expected[0]}x{expected[1]}; readers take one size for the whole file"
+            )
+    missing = sorted(set(shapes) - set(cameras))
+    return f"lacks the camera obs/{missing[0]} that other demos have" if missing else None
+
+
+def _memberships(file: h5py.File) -> dict[str, tuple[str, ...]]:
+    """Demo name -> filter keys that list it."""
+    members: dict[str, tuple[str, ...]] = {}
+    for key, names in filter_keys(file).items():
+        for name in names:
+            members[name] = (*members.get(name, ()), key)
+    return members
+
+
+def demo_fields(group: h5py.Group) -> Iterator[Field]:
+    cameras = {f"obs/{name}": name for name in camera_shapes(group)}
+    for path, item in (("", group), *walk(group)):
+        for name in sorted(item.attrs):
+            mark = path == "" and name == PROVENANCE
+            yield Field(f"{path}@{name}", attribute_digest(item.attrs, name), bookkeeping=mark)
+        if isinstance(item, h5py.Dataset):
+            yield Field(path, dataset_digest(item), camera=cameras.get(path))
+        else:
+            for name, target in links(item):
+                yield Field(f"{path}/{name}", f"-> {target}")
+
+
+def outside_demos(file: h5py.File) -> Iterator[tuple[str, str]]:
+    for path, item in (("", file), *walk(file)):
+        if path.startswith("data/"):
+            continue
+        for name in sorted(item.attrs):
+            yield f"{path}@{name}", attribute_digest(item.attrs, name)
+        if isinstance(item, h5py.Dataset):
+            yield path, dataset_digest(item)
+
+
+def file_problems(path: Path) -> Iterator[str]:
+    with read(path) as file:
+        data = file["data"]
+        steps = sum(int(data[demo].attrs.get("num_samples", 0)) for demo in data)
+        if "total" in data.attrs and int(data.attrs["total"]) != steps:
+            yield f"{path.name}: /data attribute total is {data.attrs['total']} but the demos have {steps} steps"
+        for key, names in filter_keys(file).items():
+            for name in names:
+                if name not in data:
+                    yield f"{path.name}: mask/{key} lists {name}, which is not in /data"

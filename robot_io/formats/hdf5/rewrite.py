@@ -1,0 +1,161 @@
+"""Assembling a dataset: originals and variants in one pass, sharing on disk whatever they have in common."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import h5py
+import numpy as np
+
+from robot_io.formats.hdf5.frames import FRAMES, flush
+from robot_io.formats.hdf5.layout import COUNTS, PROVENANCE, camera_shapes, filter_keys, read
+from robot_io.types import Part
+
+Usable = Mapping[Path, Sequence[tuple[str, str]]]
+"""File -> demo name and episode id of every usable demo, in order."""
+
+
+def assemble(root: Path, usable: Usable, parts: Iterable[Part], out: Path, keep_originals: bool) -> None:
+    """Write `out`, a file or a folder like `root`. See robot_io.formats.base.Dataset.assemble."""
+    by_episode: dict[str, list[Part]] = {}
+    for part in parts:
+        by_episode.setdefault(part.episode, []).append(part)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out.with_name(f".{out.name}.assembling")
+    _remove(unfinished)
+    if root in usable:  # one file
+        _assemble_file(root, usable[root], by_episode, unfinished, keep_originals)
+    else:
+        unfinished.mkdir()
+        for path, demos in usable.items():
+            _assemble_file(path, demos, by_episode, unfinished / path.name, keep_originals)
+    _replace(unfinished, out)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _replace(new: Path, out: Path) -> None:
+    if out.is_dir():  # a folder cannot be renamed over another
+        old = out.with_name(f".{out.name}.replaced")
+        _remove(old)
+        out.rename(old)
+        new.rename(out)
+        rmtree(old)
+    else:
+        new.replace(out)
+    directory = os.open(out.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _assemble_file(
+    path: Path,
+    demos: Sequence[tuple[str, str]],
+    parts: Mapping[str, Sequence[Part]],
+    out: Path,
+    keep_originals: bool,
+) -> None:
+    variants = sorted(
+        (part.variant, position, demo, part)
+        for position, (demo, episode) in enumerate(demos)
+        for part in parts.get(episode, ())
+    )
+    with read(path) as source, h5py.File(out, "w") as target:
+        _copy_attributes(source, target)
+        for name in source:
+            if name not in ("data", "mask"):
+                source.copy(source[name], target, name, expand_refs=False)
+        data = target.create_group("data")
+        _copy_attributes(source["data"], data)
+        graft = _Graft(target)
+        sources = {}
+        if keep_originals:
+            for demo, _ in demos:
+                graft(source["data"][demo], data.create_group(demo), {})
+                sources[demo] = demo
+        number = 1 + max((int(name[5:]) for name in source["data"] if re.fullmatch(r"demo_\d+", name)), default=-1)
+        for offset, (_, _, demo, part) in enumerate(variants):
+            variant = data.create_group(f"demo_{number + offset}")
+            graft(source["data"][demo], variant, part.files)
+            variant.attrs[PROVENANCE] = json.dumps(part.provenance.to_json(), sort_keys=True)
+            sources[f"demo_{number + offset}"] = demo
+        _count(source["data"], data)
+        if "mask" in source:
+            _filter(source, target, sources)
+    flush(out)
+
+
+@dataclass
+class _Graft:
+    """Copies demos into `target`; what an earlier demo already brought is hard-linked instead of copied again."""
+
+    target: h5py.File
+    homes: dict[str, h5py.h5g.GroupID] = field(default_factory=dict)
+    """Path of a verbatim object in the source -> the same object in the target."""
+
+    def __call__(self, demo: h5py.Group, into: h5py.Group, replaced: Mapping[str, Path]) -> None:
+        """Copy `demo` into the empty group `into`, with the cameras in `replaced` taken from their part files."""
+        cameras = [f"{demo.name}/obs/{name}" for name in camera_shapes(demo)]
+        files = {f"{demo.name}/obs/{name}": path for name, path in replaced.items()}
+        self._group(demo, into, cameras, files)
+
+    def _group(self, source: h5py.Group, into: h5py.Group, cameras: list[str], files: Mapping[str, Path]) -> None:
+        _copy_attributes(source, into)
+        for name in source:
+            path = f"{source.name}/{name}"
+            if path in files:
+                with h5py.File(files[path], "r") as part:
+                    part.copy(FRAMES, into, name)
+            elif any(camera.startswith(path + "/") for camera in cameras):
+                self._group(source[name], into.create_group(name), cameras, files)
+            elif path in self.homes:
+                into[name] = self.homes[path]
+            else:
+                source.copy(name, into, name, expand_refs=False)
+                if isinstance(into.get(name, getlink=True), h5py.HardLink):
+                    self.homes[path] = into[name]
+
+
+def _copy_attributes(source: h5py.Group, target: h5py.Group) -> None:
+    for name in source.attrs:
+        kept = source.attrs.get_id(name)
+        target.attrs.create(name, source.attrs[name], dtype=kept.dtype)
+
+
+def _count(source: h5py.Group, data: h5py.Group) -> None:
+    steps = sum(int(data[demo].attrs["num_samples"]) for demo in data)
+    for name, value in zip(COUNTS, (steps, len(data)), strict=True):
+        if name in source.attrs:
+            data.attrs.create(name, value, dtype=source.attrs.get_id(name).dtype)
+
+
+def _filter(source: h5py.File, target: h5py.File, sources: Mapping[str, str]) -> None:
+    """Rewrite the filter keys for the demos in `sources` (name in the target -> name in the source)."""
+    mask = target.create_group("mask")
+    _copy_attributes(source["mask"], mask)
+    keys = filter_keys(source)
+    for name in source["mask"]:
+        if name not in keys:
+            source["mask"].copy(name, mask, name, expand_refs=False)
+            continue
+        members = [demo.encode() for demo, origin in sources.items() if origin in set(keys[name])]
+        stored = source["mask"][name]
+        values: Any = members
+        dtype = stored.dtype
+        if dtype.kind == "S":
+            dtype = np.dtype(f"S{max([dtype.itemsize, *map(len, members)])}")
+            values = np.array(members, dtype=dtype)
+        key = mask.create_dataset(name, data=values, dtype=dtype, shape=(len(members),))
+        _copy_attributes(stored, key)

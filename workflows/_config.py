@@ -1,0 +1,212 @@
+"""From the command line to typed objects; the only place that reads OmegaConf.
+
+YAML groups give the defaults, the dataclasses in the code say what is allowed: a misspelt key, a wrong type or an
+unknown name is refused with the names that exist.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from augment.check import CHECKS, Check
+from augment.compose import Composite
+from augment.errors import RequestError
+from augment.generate import GENERATORS
+from augment.pipeline import EXECUTORS, Flow
+from augment.plan import Recipe, Step
+from augment.scene import Survey
+from augment.segment import SEGMENTERS
+from augment.types import Role
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+TEXT_KEYS = ("path", "keep_always", "masks", "episodes")  # values that Hydra's grammar must not take apart
+
+T = TypeVar("T")
+
+
+def load(workflow: str, overrides: Sequence[str]) -> DictConfig:
+    """The workflow's configuration with the overrides applied. Raises RequestError."""
+    pairs = [_split(override) for override in overrides]
+    groups = {key: value for key, value in pairs if (CONFIGS / key).is_dir()}
+    for key, value in groups.items():
+        _check_option(key, value)
+    base = _compose(workflow, [f"{key}={value}" for key, value in groups.items()])
+    for key, _ in pairs:
+        if key not in groups:
+            _check_key(base, key)
+    return _compose(workflow, [f"{key}={_quoted(key, value)}" for key, value in pairs])
+
+
+def typed(kind: type[T], node: DictConfig, where: str) -> T:
+    """The dataclass `kind` from a node of the configuration called `where`. Raises RequestError."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(kind), node)
+        built: Any = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None)
+        problem = str(error).splitlines()[0]
+        raise RequestError(f"{where}.{key}: {problem}" if key else f"{where}: {problem}") from error
+    lists = {name: tuple(value) for name, value in vars(built).items() if isinstance(value, list)}
+    result: T = replace(built, **lists)
+    return result
+
+
+def named(registry: Mapping[str, type[T]], node: DictConfig, where: str, key: str = "name") -> T:
+    """The member of a registry that a node names. Raises RequestError listing the names that exist."""
+    name = node[key]
+    if name not in registry:
+        raise RequestError(_unknown(f"{where}.{key}", str(name), registry))
+    return typed(registry[name], OmegaConf.masked_copy(node, [str(item) for item in node if item != key]), where)
+
+
+def build_flow(config: DictConfig) -> Flow:
+    """Every step of the pipeline, its options checked against what exists. Raises RequestError."""
+    segment = named(SEGMENTERS, config.segment, "segment")
+    segment.check()
+    return Flow(
+        survey=typed(Survey, config.scene, "scene"),
+        segment=segment,
+        recipe=_recipe(config.recipe),
+        composite=typed(Composite, config.compose, "compose"),
+        check=build_check(config),
+        seed=whole_number(config, "seed"),
+    )
+
+
+def build_check(config: DictConfig) -> Check:
+    return named(CHECKS, config.check, "check")
+
+
+def build_executor(config: DictConfig) -> Any:
+    executor = named(EXECUTORS, config.executor, "executor")
+    executor.check()
+    return executor
+
+
+def text(config: DictConfig, key: str) -> str | None:
+    """A value as text, None where it is null. Raises RequestError where it is required and missing."""
+    if OmegaConf.is_missing(*_parent(config, key)):
+        raise RequestError(f"{key} is required: add {key}=...")
+    value = OmegaConf.select(config, key)
+    return None if value is None else str(value)
+
+
+def required_path(config: DictConfig, key: str) -> Path:
+    """A path that has to be given, with ~ expanded. Raises RequestError."""
+    value = text(config, key)
+    if not value:
+        raise RequestError(f"{key} is required: add {key}=...")
+    return Path(value).expanduser()
+
+
+def flag(config: DictConfig, key: str) -> bool:
+    """true or false. Raises RequestError."""
+    value = OmegaConf.select(config, key)
+    if not isinstance(value, bool):
+        raise RequestError(f"{key}={value}: expected true or false")
+    return value
+
+
+def whole_number(config: DictConfig, key: str) -> int:
+    """An integer. Raises RequestError."""
+    value = OmegaConf.select(config, key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise RequestError(f"{key}={value}: expected a whole number")
+    return value
+
+
+def optional_number(config: DictConfig, key: str) -> int | None:
+    """An integer or null. Raises RequestError."""
+    return None if OmegaConf.select(config, key) is None else whole_number(config, key)
+
+
+def describe(workflow: str) -> str:
+    """The workflow's keys with their defaults, as YAML, and the options of its groups."""
+    groups = [path.name for path in sorted(CONFIGS.iterdir()) if path.is_dir()]
+    config = _compose(workflow, [])
+    options = [
+        f"{group}={' | '.join(sorted(path.stem for path in (CONFIGS / group).glob('*.yaml')))}"
+        for group in groups
+        if group in config
+    ]
+    return "\n".join(["choose:", *(f"  {line}" for line in options), "", "set:", OmegaConf.to_yaml(config)])
+
+
+def _recipe(node: DictConfig) -> Recipe:
+    steps = []
+    for name, options in node.steps.items():
+        where = f"recipe.steps.{name}"
+        generator = named(GENERATORS, options, where, key="method")
+        generator.check()
+        steps.append(Step(str(name), options.method, generator))
+    roles = node.preserve if isinstance(node.preserve, ListConfig) else [node.preserve]
+    for role in roles:
+        if role not in set(Role):
+            raise RequestError(_unknown("recipe.preserve", str(role), list(Role)))
+    return Recipe(whole_number(node, "variants"), tuple(Role(role) for role in roles), tuple(steps))
+
+
+def _split(override: str) -> tuple[str, str]:
+    key, equals, value = override.partition("=")
+    if not equals or not key or key[0] in "+~-":
+        raise RequestError(f"{override!r} is not key=value; keys are added or removed nowhere, only set")
+    return key, value
+
+
+def _quoted(key: str, value: str) -> str:
+    if key.rpartition(".")[2] not in TEXT_KEYS or value in ("null", "") or value[0] in "\"'":
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _compose(workflow: str, overrides: list[str]) -> DictConfig:
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            return compose(workflow, overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        problem = next(line for line in str(error).splitlines() if line.strip())
+        raise RequestError(f"the configuration cannot be read: {problem}") from error
+
+
+def _check_option(group: str, option: str) -> None:
+    options = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+    if option not in options:
+        raise RequestError(_unknown(group, option, options))
+
+
+def _check_key(config: DictConfig, key: str) -> None:
+    node: Any = config
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        where = ".".join(parts[:depth]) or "the configuration"
+        if not isinstance(node, DictConfig):
+            raise RequestError(f"unknown key {key!r}: {where} is a single value")
+        if part not in list(node):  # `in node` is false for required keys that are not given yet
+            raise RequestError(f"unknown key {key!r}; {where} has: {', '.join(map(str, node))}{_hint(part, node)}")
+        node = None if OmegaConf.is_missing(node, part) else node[part]
+    if isinstance(node, DictConfig):
+        raise RequestError(f"{key!r} is a section; set one of {', '.join(f'{key}.{name!s}' for name in node)}")
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    return f"unknown {what}={name}; known: {', '.join(known)}{_hint(name, known)}"
+
+
+def _hint(name: str, known: Iterable[Any]) -> str:
+    close = get_close_matches(name, [str(item) for item in known], 1)
+    return f". Did you mean {close[0]}?" if close else ""
+
+
+def _parent(config: DictConfig, key: str) -> tuple[Any, str]:
+    parent, _, last = key.rpartition(".")
+    return (OmegaConf.select(config, parent) if parent else config), last

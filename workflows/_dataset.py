@@ -1,0 +1,44 @@
+"""From configuration to an open dataset, and to the episodes chosen from it."""
+
+from pathlib import Path
+from typing import Any
+
+from augment.errors import RequestError
+from robot_io import open_dataset
+from robot_io.formats.base import Dataset
+from workflows import _config
+
+
+def open_configured(config: Any) -> Dataset:
+    """The dataset that the group `dataset` describes. Raises RequestError, DatasetError."""
+    if config.dataset.name == "tabletop":
+        return open_dataset(_render_tabletop(config))
+    return open_dataset(_config.required_path(config, "dataset.path"), _config.text(config, "dataset.format") or "auto")
+
+
+def choose(dataset: Dataset, episodes: str | None, limit: int | None) -> Dataset:
+    """The dataset with only the episodes named by `episodes` ("0,3,7-12") and at most `limit`. Raises RequestError."""
+    if episodes is None and limit is None:
+        return dataset
+    count = len(dataset.entries)
+    numbers = _numbers(episodes, count) if episodes is not None else list(range(count))
+    if limit is not None and limit < 1:
+        raise RequestError(f"limit={limit}; at least 1")
+    return dataset.select({dataset.entries[number].name for number in numbers[:limit]})
+
+
+def _numbers(text: str, count: int) -> list[int]:
+    numbers: set[int] = set()
+    for piece in text.split(","):
+        first, dash, last = piece.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise RequestError(f"episodes={text}: {piece!r} is neither a number nor a range; write such as 0,3,7-12")
+        numbers |= set(range(int(first), int(last if dash else first) + 1))
+    beyond = sorted(number for number in numbers if number >= count)
+    if beyond:
+        raise RequestError(f"episodes={text}: there is no episode {beyond[0]}; the dataset has 0-{count - 1}")
+    return sorted(numbers)
+
+
+def _render_tabletop(config: Any) -> Path:
+    raise RequestError("tabletop")
