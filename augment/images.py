@@ -44,9 +44,9 @@ def translate(picture: Shaped[np.ndarray, "h w *c"], dy: float, dx: float) -> Sh
 
 def luma(frames: UInt8[np.ndarray, "*t h w 3"]) -> Float32[np.ndarray, "*t h w"]:
     """Rec. 601 luma, 0..255."""
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    result: np.ndarray = frames.astype(np.float32) @ weights
-    return result
+    # no matrix product: its rounding depends on the number of threads
+    red, green, blue = (frames[..., channel].astype(np.float32) for channel in range(3))
+    return np.asarray(np.float32(0.299) * red + np.float32(0.587) * green + np.float32(0.114) * blue)
 
 
 def resize(picture: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "H W 3"]:

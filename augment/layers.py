@@ -16,7 +16,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -97,21 +97,25 @@ class Layers:
 
     def keep(self, preserve: Iterable[Role], start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
         """Union of the tracks of the preserved roles; `other`, which a person painted, always stays."""
-        roles = {*preserve, Role.OTHER}
-        stop = min(stop, self.length)
-        keep = np.zeros((stop - start, self.height, self.width), dtype=np.bool_)
-        for track in self.tracks:
-            if track.role in roles:
-                keep |= track.read(start, stop)
-        return keep
+        return self._union({*preserve, Role.OTHER}, start, stop)
+
+    def masks(self, start: int, stop: int) -> dict[Role, Bool[np.ndarray, "t h w"]]:
+        """Every role's mask."""
+        return {role: self._union({role}, start, stop) for role in sorted(self.roles)}
 
     def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
         seen = np.zeros((self.height, self.width), dtype=np.bool_)
-        for track in self.tracks:
-            if track.role == role:
-                for start in range(0, self.length, WINDOW):
-                    seen |= track.read(start, start + WINDOW).any(axis=0)
+        for start in range(0, self.length if role in self.roles else 0, WINDOW):
+            seen |= self._union({role}, start, start + WINDOW).any(axis=0)
         return seen
+
+    def _union(self, roles: Collection[Role], start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
+        stop = min(stop, self.length)
+        union = np.zeros((stop - start, self.height, self.width), dtype=np.bool_)
+        for track in self.tracks:
+            if track.role in roles:
+                union |= track.read(start, stop)
+        return union
 
     @cached_property
     def digest(self) -> str:

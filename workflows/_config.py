@@ -16,11 +16,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from augment.check import CHECKS, Check
+from augment.check import CHECKS
 from augment.compose import Composite
 from augment.errors import RequestError
 from augment.generate import GENERATORS
-from augment.pipeline import EXECUTORS, Flow
+from augment.pipeline import EXECUTORS, Flow, Perception
 from augment.plan import Recipe, Step
 from augment.scene import Survey
 from augment.segment import SEGMENTERS
@@ -69,20 +69,20 @@ def named(registry: Mapping[str, type[T]], node: DictConfig, where: str, key: st
 
 def build_flow(config: DictConfig) -> Flow:
     """Every step of the pipeline, its options checked against what exists. Raises RequestError."""
-    segment = named(SEGMENTERS, config.segment, "segment")
-    segment.check()
     return Flow(
-        survey=typed(Survey, config.scene, "scene"),
-        segment=segment,
+        perception=build_perception(config),
         recipe=_recipe(config.recipe),
         composite=typed(Composite, config.compose, "compose"),
-        check=build_check(config),
+        check=named(CHECKS, config.check, "check"),
         seed=whole_number(config, "seed"),
     )
 
 
-def build_check(config: DictConfig) -> Check:
-    return named(CHECKS, config.check, "check")
+def build_perception(config: DictConfig) -> Perception:
+    """How layers are made. Raises RequestError."""
+    segment = named(SEGMENTERS, config.segment, "segment")
+    segment.check()
+    return Perception(typed(Survey, config.scene, "scene"), segment)
 
 
 def build_executor(config: DictConfig) -> Any:

@@ -139,7 +139,7 @@ def _say_what_stays(flow: Flow, dataset: Dataset, episodes: list[str]) -> None:
             episode = dataset.open(episode_id)
         except EpisodeError:
             continue
-        provided = {role for camera in episode.cameras for role in flow.segment.roles(episode, camera)}
+        provided = {role for camera in episode.cameras for role in flow.perception.segment.roles(episode, camera)}
         kept = [role for role in flow.recipe.preserve if role in provided]
         lacking = [role for role in flow.recipe.preserve if role not in provided]
         _say(f"{len(episodes)} episodes x {flow.recipe.variants} variants; kept: {', '.join(kept) or 'nothing'}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
 
-EXIT_ERROR, EXIT_BAD_REQUEST = 1, 2
+EXIT_ERROR, EXIT_BAD_REQUEST, EXIT_BAD_EPISODE = 1, 2, 3
 
 WORKFLOWS = {
     "demo": "restage the sample episodes that ship with the package, and draw contact sheets",
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(name: str, overrides: list[str]) -> int:
     from augment.errors import RequestError, RunError
-    from robot_io.errors import DatasetError
+    from robot_io.errors import DatasetError, EpisodeError
     from workflows import _config
 
     signal.signal(signal.SIGTERM, _interrupt)
@@ -64,6 +64,9 @@ def _run(name: str, overrides: list[str]) -> int:
     except (RequestError, DatasetError) as error:
         _complain(str(error))
         return EXIT_BAD_REQUEST
+    except EpisodeError as error:
+        _complain(str(error))
+        return EXIT_BAD_EPISODE
     except RunError as error:
         _complain(str(error))
         return EXIT_ERROR

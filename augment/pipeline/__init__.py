@@ -1,6 +1,6 @@
 """The flow of an episode, and the ways to run many of them."""
 
-from augment.pipeline.episode import Flow
+from augment.pipeline.episode import Flow, Perception
 from augment.pipeline.ledger import Ledger, Outcome, Status
 from augment.pipeline.on_ray import OnRay
 from augment.pipeline.schedule import Job, Receipt, Schedule
@@ -16,6 +16,7 @@ __all__ = [
     "Ledger",
     "OnRay",
     "Outcome",
+    "Perception",
     "Receipt",
     "Schedule",
     "Serial",

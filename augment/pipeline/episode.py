@@ -37,11 +37,18 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Flow:
-    """Every step with its options."""
+class Perception:
+    """How layers are made."""
 
     survey: Survey
     segment: Segmenter
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Every step with its options."""
+
+    perception: Perception
     recipe: Recipe
     composite: Composite
     check: Check
@@ -57,8 +64,8 @@ class Flow:
                 step.name: {"method": step.method, **_options(step.generator), **step.generator.identity()}
                 for step in self.recipe.steps
             },
-            "scene": _options(self.survey),
-            "segment": _options(self.segment),
+            "scene": _options(self.perception.survey),
+            "segment": _options(self.perception.segment),
             "compose": _options(self.composite),
             "check": _options(self.check),
         }
@@ -81,16 +88,18 @@ class CameraResult:
     """None where the camera was left alone on purpose."""
 
 
-def prepare(flow: Flow, source: Source, episode_id: str, root: Path, clock: Stopwatch) -> dict[str, Layers]:
+def prepare(perception: Perception, source: Source, episode_id: str, root: Path, clock: Stopwatch) -> dict[str, Layers]:
     """Layers of every camera, computed or found below `root`. Raises EpisodeError."""
     with clock("open"):
         episode = source.open(episode_id)
     layers = {}
     for camera in sorted(episode.cameras):
-        made_from = _made_from(flow, episode, camera)
+        made_from = _made_from(perception, episode, camera)
         folder = layers_folder(root, episode.id, camera, layers_key(made_from))
         layers[camera] = (
-            open_layers(folder) if has_layers(folder) else _make_layers(flow, episode, camera, folder, made_from, clock)
+            open_layers(folder)
+            if has_layers(folder)
+            else _make_layers(perception, episode, camera, folder, made_from, clock)
         )
     return layers
 
@@ -117,31 +126,31 @@ def frames_file(folder: Path, camera: str) -> Path:
     return folder / f"{file_name(camera)}.frames"
 
 
-def _made_from(flow: Flow, episode: Episode, camera: str) -> dict[str, Any]:
-    files = flow.segment.files(episode, camera)
+def _made_from(perception: Perception, episode: Episode, camera: str) -> dict[str, Any]:
+    files = perception.segment.files(episode, camera)
     return {
         "schema": SCHEMA,
         "episode": episode.id,
         "camera": camera,
-        "scene": _options(flow.survey),
-        "segment": _options(flow.segment),
+        "scene": _options(perception.survey),
+        "segment": _options(perception.segment),
         "files": [[file.name, blake2b(file.read_bytes(), digest_size=8).hexdigest()] for file in files],
     }
 
 
 def _make_layers(
-    flow: Flow, episode: Episode, camera: str, folder: Path, made_from: dict[str, Any], clock: Stopwatch
+    perception: Perception, episode: Episode, camera: str, folder: Path, made_from: dict[str, Any], clock: Stopwatch
 ) -> Layers:
     frames = episode.cameras[camera]
     with clock("survey"):
-        background = flow.survey(frames)
+        background = perception.survey(frames)
     if background.stability == Stability.MOVING:
         hole = np.zeros((frames.height, frames.width), dtype=np.bool_)
         return write_layers(folder, made_from, camera, background, background.plate, hole, ())
     with clock("segment"):
-        tracks = flow.segment(episode, camera, background)
+        tracks = perception.segment(episode, camera, background)
     with clock("layers"):
-        plate, hole = clean_plate(frames, background.shifts, tracks, flow.survey.samples)
+        plate, hole = clean_plate(frames, background.shifts, tracks, perception.survey.samples)
         return write_layers(folder, made_from, camera, background, fill_smoothly(plate, hole), hole, tracks)
 
 

@@ -47,13 +47,13 @@ class Worker:
             return Receipt(job, failure=failure, seconds=clock.seconds)
 
     def _prepare(self, job: Job, clock: Stopwatch) -> Receipt:
-        prepare(self.flow, self.source, job.episode, self.layers, clock)
+        prepare(self.flow.perception, self.source, job.episode, self.layers, clock)
         episode = self.source.open(job.episode)
-        roles = {camera: sorted(self.flow.segment.roles(episode, camera)) for camera in episode.cameras}
+        roles = {camera: sorted(self.flow.perception.segment.roles(episode, camera)) for camera in episode.cameras}
         return Receipt(job, reused="survey" not in clock.seconds, roles=roles, seconds=clock.seconds)
 
     def _vary(self, job: Job, variant: int, clock: Stopwatch) -> Receipt:
-        layers = prepare(self.flow, self.source, job.episode, self.layers, clock)
+        layers = prepare(self.flow.perception, self.source, job.episode, self.layers, clock)
         digests = {camera: known.digest for camera, known in layers.items()}
         ledger = Ledger(self.work)
         found = ledger.find(job.episode, variant, digests)

@@ -122,6 +122,7 @@ class H5FrameWriter:
 def _create_like(like: h5py.Dataset, file: h5py.File) -> h5py.Dataset:
     """An empty dataset FRAMES with the type, shape, filters and attributes of `like`."""
     plist = like.id.get_create_plist()
+    plist.set_obj_track_times(False)  # files that hold times cannot be compared
     if like.chunks is not None:
         plist.set_chunk((1, *like.shape[1:]))
     frames = h5py.Dataset(h5py.h5d.create(file.id, FRAMES.encode(), like.id.get_type(), like.id.get_space(), plist))
