@@ -26,11 +26,11 @@ def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.n
     return values
 
 
-def translate(picture: Shaped[np.ndarray, "h w *c"], dy: float, dx: float) -> Shaped[np.ndarray, "h w *c"]:
-    """Move by (dy, dx) pixels, bilinear, edges repeated; keeps the dtype and, for whole shifts, the values."""
-    for axis, shift in enumerate((dy, dx)):
-        whole = int(np.floor(shift))
-        part = shift - whole
+def translate(picture: Shaped[np.ndarray, "h w *c"], shift: Float32[np.ndarray, "2"]) -> Shaped[np.ndarray, "h w *c"]:
+    """Move by `shift`, (dy, dx) pixels, bilinear, edges repeated; keeps the dtype and, for whole shifts, the values."""
+    for axis, distance in enumerate(shift):
+        whole = int(np.floor(distance))
+        part = distance - whole
         size = picture.shape[axis]
         near = np.take(picture, np.clip(np.arange(size) - whole, 0, size - 1), axis=axis)
         if part == 0:

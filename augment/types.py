@@ -35,7 +35,7 @@ class Background:
     plate: UInt8[np.ndarray, "h w 3"]
     """First guess of the clean plate."""
     agreement: float
-    """Median correlation, -1..1, of the frames' detail with the plate's, after registration."""
+    """Share, 0..1, of a frame's edges that the registered plate explains, in all but the worst tenth of frames."""
 
 
 @runtime_checkable

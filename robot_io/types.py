@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
@@ -87,7 +87,7 @@ class MaskTrack(Protocol):
 class FrameWriter(Protocol):
     """Encodes one camera of one variant the way its source is encoded. A context manager; frames come in order."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> "FrameWriter": ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...

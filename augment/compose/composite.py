@@ -38,7 +38,7 @@ class Composite:
         """The restaged clip; `shifts` (pixels) moves the plate with a camera that sways."""
         frames = np.empty_like(clip.frames)
         for index, alpha in enumerate(self.alpha(exact)):
-            recorded, new = clip.frames[index], translate(plate, *map(float, shifts[index]))
+            recorded, new = clip.frames[index], translate(plate, shifts[index])
             frames[index] = np.where(alpha[..., None] == 1, recorded, new)
             band = (alpha > 0) & (alpha < 1)
             weight = alpha[band][:, None]

@@ -28,12 +28,11 @@ def clean_plate(
     margin = pixels(MASK_MARGIN, frames.height)
     pictures, covered = [], []
     for index in sample_indices(len(frames), samples):
-        dy, dx = (-float(shift) for shift in shifts[index])
-        pictures.append(translate(frames.read(index, index + 1).frames[0], dy, dx))
+        pictures.append(translate(frames.read(index, index + 1).frames[0], -shifts[index]))
         mask = np.zeros((frames.height, frames.width), dtype=np.bool_)
         for track in tracks:
             mask |= track.read(index, index + 1)[0]
-        covered.append(translate(grow(mask, margin), round(dy), round(dx)))
+        covered.append(translate(grow(mask, margin), -np.round(shifts[index])))
     return _masked_median(np.stack(pictures), np.stack(covered))
 
 

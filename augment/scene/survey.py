@@ -5,42 +5,46 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from augment.images import luma, resize, translate
 from augment.scene.plate import clean_plate, sample_indices
-from augment.scene.register import detail, shift_between, spectrum
+from augment.scene.register import Registration
 from augment.types import Background, Stability
 from robot_io.types import FrameSource
 
-REGISTRATION_HEIGHT = 240
 WINDOW = 32
+ALREADY_SHARP = 0.2  # pixels: a plate of frames that shift less gains nothing from a second round
 
 
 @dataclass(frozen=True)
 class Survey:
-    """Tells static from moving cameras."""
+    """Tells static, near-static and moving cameras apart."""
 
-    still: float = 0.5
-    """Pixels: a camera whose frames shift by less than this (95 of 100 frames) is static and is not warped."""
-    sway: float = 0.03
+    still: float = 0.3
+    """Pixels: a camera whose background shifts by less (in 95 of 100 frames) is static and is not warped."""
+    sway: float = 0.02
     """Fraction of the picture's height: beyond it, a camera is moving."""
-    agreement: float = 0.5
-    """Least median correlation (-1..1) of the frames' detail with the plate's for a camera that is not moving."""
+    static_agreement: float = 0.3
+    """Least share (0..1) of a frame's edges that the plate explains, in all but the worst tenth of the frames."""
+    sway_agreement: float = 0.45
+    """The same for a camera that sways: what shifts must be explained better to be believed."""
     samples: int = 32
     """Frames that make up the plate."""
 
     def __call__(self, frames: FrameSource) -> Background:
         """Register every frame and classify the camera. Memory does not grow with the length of the episode."""
-        still = np.zeros((len(frames), 2), dtype=np.float32)
         shifts = _register(frames, self.samples)
-        near = float(np.percentile(np.abs(shifts), 95, method="higher"))
-        if near < self.still:
-            shifts = still
+        sways = float(np.percentile(np.abs(shifts), 95, method="higher")) >= self.still
+        if not sways:
+            shifts = np.zeros_like(shifts)
         plate, _ = clean_plate(frames, shifts, (), self.samples)
         agreement = _agreement(frames, shifts, plate, self.samples)
-        if agreement < self.agreement or np.abs(shifts).max() > self.sway * frames.height:
-            return Background(Stability.MOVING, still, plate, agreement)
-        stability = Stability.STATIC if shifts is still else Stability.NEAR_STATIC
+        stability = self._classify(sways, float(np.abs(shifts).max()) / frames.height, agreement)
         return Background(stability, shifts, plate, agreement)
+
+    def _classify(self, sways: bool, greatest_shift: float, agreement: float) -> Stability:
+        required = self.sway_agreement if sways else self.static_agreement
+        if agreement < required or greatest_shift > self.sway:
+            return Stability.MOVING
+        return Stability.NEAR_STATIC if sways else Stability.STATIC
 
 
 def _register(frames: FrameSource, samples: int) -> Float32[np.ndarray, "t 2"]:
@@ -48,33 +52,18 @@ def _register(frames: FrameSource, samples: int) -> Float32[np.ndarray, "t 2"]:
     shifts = np.zeros((len(frames), 2), dtype=np.float32)
     for _ in range(2):
         plate, _ = clean_plate(frames, shifts, (), samples)
-        reference = spectrum(_small_detail(plate))
-        factor = frames.height / min(frames.height, REGISTRATION_HEIGHT)
+        registration = Registration.of(plate)
         for start in range(0, len(frames), WINDOW):
-            for offset, frame in enumerate(frames.read(start, start + WINDOW).frames):
-                small = _small_detail(frame)
-                shift = shift_between(reference, spectrum(small), (small.shape[0], small.shape[1]))
-                shifts[start + offset] = np.multiply(shift, factor)
+            clip = frames.read(start, min(start + WINDOW, len(frames)))
+            shifts[clip.start : clip.stop] = [registration.shift(frame) for frame in clip.frames]
         shifts -= np.median(shifts, axis=0)
-        if np.abs(shifts).max() < 0.5:  # nothing that a second round could sharpen
+        if np.abs(shifts).max() < ALREADY_SHARP:
             break
     return shifts
 
 
-def _small_detail(frame: np.ndarray) -> np.ndarray:
-    height, width = frame.shape[:2]
-    if height > REGISTRATION_HEIGHT:
-        frame = resize(frame, REGISTRATION_HEIGHT, round(width * REGISTRATION_HEIGHT / height))
-    return detail(luma(frame))
-
-
 def _agreement(frames: FrameSource, shifts: np.ndarray, plate: np.ndarray, samples: int) -> float:
-    """Median over sampled frames of the correlation between their detail and the plate's; 1 for flat pictures."""
-    scores = []
-    for index in sample_indices(len(frames), samples):
-        expected = _small_detail(translate(plate, *shifts[index]))
-        seen = _small_detail(frames.read(index, index + 1).frames[0])
-        energy = float(np.sqrt((expected**2).sum() * (seen**2).sum()))
-        flat = energy < 1e-3 * seen.size
-        scores.append(1.0 if flat else float((expected * seen).sum()) / energy)
-    return float(np.median(scores))
+    registration = Registration.of(plate)
+    indices = sample_indices(len(frames), samples)
+    shares = [registration.agreement(frames.read(index, index + 1).frames[0], shifts[index]) for index in indices]
+    return float(np.percentile(shares, 10))

@@ -54,7 +54,7 @@ class MotionMask:
 
     def _mask(self, frame: UInt8[np.ndarray, "h w 3"], shift: Float32[np.ndarray, "2"]) -> Bool[np.ndarray, "h w"]:
         height = frame.shape[0]
-        difference = self._difference(frame, translate(self.background.plate, *map(float, shift)))
+        difference = self._difference(frame, translate(self.background.plate, shift))
         blobs, count = ndimage.label(difference > self.options.low)
         if not count:
             return np.zeros(difference.shape, dtype=np.bool_)
@@ -72,6 +72,7 @@ class MotionMask:
         seen, expected = frame.astype(np.float32), plate.astype(np.float32)
         lit = expected.min(axis=2) > 8
         gain = np.median(seen[lit] / expected[lit], axis=0) if lit.any() else np.ones(3, np.float32)
-        smooth = np.moveaxis(box_blur(np.moveaxis(np.abs(seen - gain.astype(np.float32) * expected), 2, 0), 1), 0, 2)
+        lit_plate = np.minimum(gain.astype(np.float32) * expected, np.float32(255))  # a brighter frame saturates
+        smooth = np.moveaxis(box_blur(np.moveaxis(np.abs(seen - lit_plate), 2, 0), 1), 0, 2)
         strongest: np.ndarray = smooth.max(axis=2)
         return strongest

@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import h5py
 import numpy as np
@@ -92,7 +91,7 @@ class H5FrameWriter:
     is_turned: bool
     _next: int = field(default=0, init=False)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "H5FrameWriter":
         with h5py.File(self.source, "r") as source:
             self._file = h5py.File(self.path, "w")
             self._frames = _create_like(source[self.dataset], self._file)

@@ -128,7 +128,7 @@ class _Graft:
                     self.homes[path] = into[name]
 
 
-def _copy_attributes(source: h5py.Group, target: h5py.Group) -> None:
+def _copy_attributes(source: h5py.HLObject, target: h5py.HLObject) -> None:
     for name in source.attrs:
         kept = source.attrs.get_id(name)
         target.attrs.create(name, source.attrs[name], dtype=kept.dtype)

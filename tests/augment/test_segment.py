@@ -1,0 +1,100 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from augment.errors import RequestError
+from augment.scene import Survey
+from augment.segment import SEGMENTERS, Motion, Recorded
+from augment.types import Background, Role, Stability
+from robot_io.errors import EpisodeError
+from robot_io.memory import ArrayFrames
+from tests.scenes import LENGTH, crossing_square, episode
+
+
+def background(frames: np.ndarray) -> Background:
+    return Survey()(ArrayFrames("front", frames))
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_contract(name: str) -> None:
+    """Every way to segment gives readable tracks of the camera's length, whatever the window."""
+    recording = episode()
+    segmenter = SEGMENTERS[name]()
+    tracks = segmenter(recording, "front", background(recording.cameras["front"].read(0, LENGTH).frames))
+    assert tracks
+    for track in tracks:
+        assert len(track) == LENGTH
+        whole = track.read(0, LENGTH)
+        assert whole.shape == (LENGTH, 48, 64)
+        windows = [track.read(start, start + 3) for start in range(0, LENGTH, 3)]
+        np.testing.assert_array_equal(np.concatenate(windows), whole)
+    assert segmenter.roles(recording, "front") >= {track.role for track in tracks}
+
+
+def test_motion_finds_the_square_and_little_else() -> None:
+    frames, truth = crossing_square(length=20)
+    recording = replace(episode(), cameras={"front": ArrayFrames("front", frames)}, length=20)
+    (track,) = Motion(margin=0.0)(recording, "front", background(frames))
+    found = track.read(0, 20)
+    assert (found & truth).sum() / truth.sum() > 0.99
+    assert (found & truth).sum() / (found | truth).sum() > 0.7
+
+
+def test_motion_ignores_exposure() -> None:
+    frames, _ = crossing_square()
+    still = np.repeat(frames[:1], 6, axis=0)
+    brighter = np.stack(
+        [(frame * (1 + 0.03 * number)).clip(0, 255).astype(np.uint8) for number, frame in enumerate(still)]
+    )
+    recording = replace(episode(), cameras={"front": ArrayFrames("front", brighter)}, length=6)
+    (track,) = Motion()(recording, "front", Background(Stability.STATIC, np.zeros((6, 2), np.float32), still[0], 1.0))
+    assert not track.read(0, 6).any()
+
+
+def test_masks_from_a_folder(tmp_path: Path) -> None:
+    _, masks = crossing_square()
+    folder = tmp_path / "demo_0" / "front" / "object"
+    folder.mkdir(parents=True)
+    for number, mask in enumerate(masks):
+        Image.fromarray(mask).save(folder / f"{number:06d}.png")
+    recording, known = episode(), background(crossing_square()[0])
+    (track,) = Recorded(masks=str(tmp_path))(recording, "front", known)
+    assert track.role == Role.OBJECT
+    np.testing.assert_array_equal(track.read(2, 5), masks[2:5])
+    (folder / "000003.png").unlink()
+    (track,) = Recorded(masks=str(tmp_path))(recording, "front", known)
+    with pytest.raises(EpisodeError, match="7 masks; its camera has 8 frames"):
+        track.read(0, 8)
+
+
+def test_painted_parts_are_added_to_every_way(tmp_path: Path) -> None:
+    painted = np.zeros((48, 64), np.uint8)
+    painted[40:] = 255
+    Image.fromarray(painted).save(tmp_path / "front.support.png")
+    Image.fromarray(painted).save(tmp_path / "front.png")
+    Image.fromarray(painted).save(tmp_path / "unrelated.png")
+    recording = episode()
+    for name in SEGMENTERS:
+        segmenter = SEGMENTERS[name](keep_always=str(tmp_path))
+        tracks = segmenter(recording, "front", background(crossing_square()[0]))
+        assert {track.role for track in tracks} == {Role.ROBOT, Role.SUPPORT, Role.OTHER}
+        np.testing.assert_array_equal(tracks[-1].read(4, 6), np.stack([painted > 0] * 2))
+        assert [path.name for path in segmenter.files(recording, "front")] == ["front.png", "front.support.png"]
+        assert Role.SUPPORT in segmenter.roles(recording, "front")
+
+
+def test_painted_at_the_wrong_size(tmp_path: Path) -> None:
+    Image.new("L", (10, 10)).save(tmp_path / "front.png")
+    track = Recorded(keep_always=str(tmp_path))(episode(), "front", background(crossing_square()[0]))[-1]
+    with pytest.raises(EpisodeError, match=r"front\.png is 10x10 pixels; its camera is 48x64"):
+        track.read(0, 1)
+
+
+def test_folders_that_do_not_exist() -> None:
+    with pytest.raises(RequestError, match=r"segment\.keep_always=nowhere is not a folder"):
+        Motion(keep_always="nowhere").check()
+    with pytest.raises(RequestError, match=r"segment\.masks=nowhere is not a folder"):
+        Recorded(masks="nowhere").check()
