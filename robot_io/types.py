@@ -135,7 +135,7 @@ class Episode:
     """One demonstration, as far as Restage needs to understand it."""
 
     id: str
-    """16 hex digits of a hash of its content; the same in every copy of the dataset."""
+    """16 hex digits of a hash of its content (XXH3); the same in every copy of the dataset."""
     name: str
     """Where a person finds it: `demo_3`, `train/12`."""
     length: int

@@ -1,5 +1,8 @@
 """From configuration to an open dataset, and to the episodes chosen from it."""
 
+import os
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -41,4 +44,28 @@ def _numbers(text: str, count: int) -> list[int]:
 
 
 def _render_tabletop(config: Any) -> Path:
-    raise RequestError("tabletop")
+    """The rendered file, made now unless it exists. Raises RequestError."""
+    from robot_io.tabletop.spec import TabletopSpec
+
+    numbers = {name: _config.whole_number(config, f"dataset.{name}") for name in ("episodes", "size", "seed")}
+    try:
+        spec = TabletopSpec(**numbers)
+    except ValueError as error:
+        raise RequestError(f"dataset=tabletop: {error}") from error
+    chosen = _config.text(config, "dataset.path")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "restage" / "tabletop"
+    name = "-".join(f"{key}{value}" for key, value in numbers.items())
+    path = Path(chosen).expanduser() if chosen else cache / f"{name}-{version('restage')}.hdf5"
+    if not path.exists():
+        try:
+            from robot_io.tabletop.episodes import render_dataset
+        except ImportError as error:
+            raise RequestError(f"dataset=tabletop: {error}") from error
+        path.parent.mkdir(parents=True, exist_ok=True)
+        render_dataset(spec, path, _say_progress)
+    sys.stderr.write(f"tabletop dataset: {path}\n")
+    return path
+
+
+def _say_progress(done: int, total: int) -> None:
+    sys.stderr.write(f"rendered {done} of {total} episodes\n")

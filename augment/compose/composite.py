@@ -15,7 +15,7 @@ class Composite:
 
     margin: float = 0.0
     """Fraction of the height by which the exact mask is grown beyond the tracks."""
-    band: float = 0.012
+    band: float = 0.006
     """Fraction of the height, at least one pixel: width of the soft band between the two masks."""
 
     def exact(self, keep: Bool[np.ndarray, "t h w"]) -> Bool[np.ndarray, "t h w"]:

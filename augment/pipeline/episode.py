@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -29,6 +29,7 @@ NO_TRACKS = "nothing says what to keep"
 FILE_OPTIONS = {"keep_always", "masks", "path"}  # what they hold counts, not where it lies
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where episodes come from and how their cameras are encoded; a robot_io Dataset is one. Picklable."""
 

@@ -1,11 +1,11 @@
 """The table of contents of robomimic-style files, and what is stored about each line of it."""
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import h5py
+from xxhash import xxh3_64
 
 from robot_io.errors import DatasetError
 from robot_io.formats.hdf5.digests import attribute_digest, dataset_digest, links, walk
@@ -47,7 +47,7 @@ def _entry(
 ) -> EpisodeEntry:
     if not isinstance(group, h5py.Group):
         return EpisodeEntry(name, dataset_digest(group)[:16], 0, splits, "is a dataset, not a demo group")
-    digest = blake2b(digest_size=8)
+    digest = xxh3_64()
     try:
         for item in demo_fields(group):
             digest.update(f"{item.name}\0{item.digest}\0".encode())

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
+
+from xxhash import xxh3_64_hexdigest
 
 from robot_io.errors import DatasetError
 from robot_io.formats.base import refuse_lfs_pointer
@@ -80,7 +81,7 @@ def _survey(path: Path, declared: int, features: Sequence[Feature]) -> list[_Sur
 
 
 def _identity(content: bytes) -> str:
-    return blake2b(content, digest_size=8).hexdigest()
+    return xxh3_64_hexdigest(content)
 
 
 def _read_features(path: Path) -> tuple[Feature, ...]:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b, file_digest
+from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
+from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from robot_io.formats.rlds import example
 from robot_io.formats.rlds.assemble import assemble
@@ -117,9 +118,9 @@ class RldsDataset:
 
 
 def _digest(stored: bytes | memoryview) -> str:
-    return blake2b(stored, digest_size=16).hexdigest()
+    return xxh3_128_hexdigest(stored)
 
 
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
-        return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
+        return file_digest(file, xxh3_128).hexdigest()

@@ -135,6 +135,9 @@ def test_a_rendered_dataset(tmp_path: Path) -> None:
 
 def test_samples() -> None:
     assert samples_path().stat().st_size < 5_000_000
+    dataset = open_dataset(samples_path())
+    assert dataset.problems() == []
+    assert all(dataset.open(entry.id).language for entry in dataset.entries)
     with h5py.File(samples_path()) as file:
         assert set(file["data"]) == {f"demo_{i}" for i in range(6)}
         assert len(file["mask/train"]) + len(file["mask/valid"]) == 6

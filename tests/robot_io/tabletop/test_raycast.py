@@ -1,4 +1,4 @@
-"""What is left out to save time must not show."""
+"""What is left out to save time must not show, and what is taken away must be gone."""
 
 import numpy as np
 import pytest
@@ -6,20 +6,22 @@ import pytest
 pytest.importorskip("mujoco")
 
 from robot_io.tabletop import shadows
-from robot_io.tabletop.cameras import agentview
+from robot_io.tabletop.backdrop import Stage
+from robot_io.tabletop.cameras import agentview, eye_in_hand
 from robot_io.tabletop.engine import mujoco
 from robot_io.tabletop.expert import demonstrate
 from robot_io.tabletop.planes import TABLE, WALL
 from robot_io.tabletop.raycast import MOVING, Group, blocked, cast
+from robot_io.tabletop.render import View
 from robot_io.tabletop.scene import sample_scene
-from robot_io.tabletop.shadows import Lights
+from robot_io.tabletop.shadows import Lights, Shadows
 from robot_io.tabletop.world import World
 
 
 @pytest.fixture(params=range(3))
 def world(request: pytest.FixtureRequest) -> World:
     world = World(sample_scene(np.random.default_rng(request.param)), np.array([0.03, 0.02, 0.18]))
-    for action, _ in zip(demonstrate(world), range(4 * request.param), strict=False):
+    for action, _ in zip(demonstrate(world), range(8 * request.param), strict=False):
         world.step(action)
     return world
 
@@ -56,3 +58,18 @@ def test_a_light_behind_a_thing_is_blocked_and_one_before_it_is_not(world: World
     light = centre + np.array([1.0, 0.0, 0.0])
     points = np.array([centre - np.array([0.3, 0, 0]), centre + np.array([0.3, 0, 0]), beside])
     assert blocked(world, light, points, Group.OBJECT).tolist() == [True, False, False]
+
+
+def test_a_picture_without_the_object_is_a_picture_of_a_world_where_it_is_elsewhere(world: World) -> None:
+    stage = Stage(world)
+    for camera in (agentview(64), eye_in_hand(world, 64)):
+        backdrop = stage.backdrop(camera)
+        alone = View(stage, backdrop, Shadows(world, stage.lights)).picture((Group.ROBOT,), (Group.ROBOT,))
+        joint = slice(7, 10)  # in qpos, after arm and fingers: the object's place
+        place = world.data.qpos[joint].copy()
+        world.data.qpos[joint] += [0.0, 60.0, 0.0]
+        mujoco.mj_kinematics(world.model, world.data)
+        elsewhere = View(stage, backdrop, Shadows(world, stage.lights)).picture()
+        world.data.qpos[joint] = place
+        mujoco.mj_kinematics(world.model, world.data)
+        np.testing.assert_array_equal(alone, elsewhere)

@@ -1,0 +1,34 @@
+"""What a rendered dataset is to be like. Importable without MuJoCo."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TabletopSpec:
+    """A rendered dataset; equal specs give equal bytes on the same kind of machine.
+
+    Raises ValueError where a value is out of range.
+    """
+
+    episodes: int = 8
+    size: int = 128
+    """Height and width of the static camera, pixels; the wrist camera has half of it."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ValueError(f"episodes is {self.episodes}; a dataset has at least 1")
+        if self.size < 32 or self.size % 2:
+            raise ValueError(f"size is {self.size}; it must be even (the wrist camera has half of it) and at least 32")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; it must not be negative")
+
+    def random(self, index: int) -> np.random.Generator:
+        """The source of everything random in one episode. Raises IndexError where there is no such episode."""
+        if not 0 <= index < self.episodes:
+            raise IndexError(f"episode {index} of a dataset of {self.episodes}: indices run from 0")
+        key = blake2b(f"tabletop {self.seed} {index}".encode(), digest_size=16).digest()
+        return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
