@@ -28,7 +28,7 @@ def crossing_square(seed: int = 0, length: int = LENGTH) -> tuple[np.ndarray, np
 
 def panning(seed: int = 0, length: int = LENGTH) -> np.ndarray:
     """Frames of a camera that moves over a large wall."""
-    large = wall(seed + 1, HEIGHT, WIDTH * 3)
+    large = wall(seed + 1, HEIGHT, WIDTH + 9 * length)
     return np.stack([large[:, 9 * index : 9 * index + WIDTH] for index in range(length)])
 
 

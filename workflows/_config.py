@@ -5,7 +5,6 @@ unknown name is refused with the names that exist.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +26,7 @@ from augment.segment import SEGMENTERS
 from augment.types import Role
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-TEXT_KEYS = ("path", "keep_always", "masks", "episodes")  # values that Hydra's grammar must not take apart
+PATH_KEYS = ("path", "keep_always", "masks")  # values that Hydra's grammar must not take apart
 
 T = TypeVar("T")
 
@@ -48,15 +47,12 @@ def load(workflow: str, overrides: Sequence[str]) -> DictConfig:
 def typed(kind: type[T], node: DictConfig, where: str) -> T:
     """The dataclass `kind` from a node of the configuration called `where`. Raises RequestError."""
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(kind), node)
-        built: Any = OmegaConf.to_object(merged)
+        merged: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.structured(kind), node), throw_on_missing=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None)
         problem = str(error).splitlines()[0]
         raise RequestError(f"{where}.{key}: {problem}" if key else f"{where}: {problem}") from error
-    lists = {name: tuple(value) for name, value in vars(built).items() if isinstance(value, list)}
-    result: T = replace(built, **lists)
-    return result
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in merged.items()})
 
 
 def named(registry: Mapping[str, type[T]], node: DictConfig, where: str, key: str = "name") -> T:
@@ -71,7 +67,7 @@ def build_flow(config: DictConfig) -> Flow:
     """Every step of the pipeline, its options checked against what exists. Raises RequestError."""
     return Flow(
         perception=build_perception(config),
-        recipe=_recipe(config.recipe),
+        recipe=_recipe(config),
         composite=typed(Composite, config.compose, "compose"),
         check=named(CHECKS, config.check, "check"),
         seed=whole_number(config, "seed"),
@@ -140,7 +136,8 @@ def describe(workflow: str) -> str:
     return "\n".join(["choose:", *(f"  {line}" for line in options), "", "set:", OmegaConf.to_yaml(config)])
 
 
-def _recipe(node: DictConfig) -> Recipe:
+def _recipe(config: DictConfig) -> Recipe:
+    node = config.recipe
     steps = []
     for name, options in node.steps.items():
         where = f"recipe.steps.{name}"
@@ -151,7 +148,7 @@ def _recipe(node: DictConfig) -> Recipe:
     for role in roles:
         if role not in set(Role):
             raise RequestError(_unknown("recipe.preserve", str(role), list(Role)))
-    return Recipe(whole_number(node, "variants"), tuple(Role(role) for role in roles), tuple(steps))
+    return Recipe(whole_number(config, "recipe.variants"), tuple(Role(role) for role in roles), tuple(steps))
 
 
 def _split(override: str) -> tuple[str, str]:
@@ -162,7 +159,8 @@ def _split(override: str) -> tuple[str, str]:
 
 
 def _quoted(key: str, value: str) -> str:
-    if key.rpartition(".")[2] not in TEXT_KEYS or value in ("null", "") or value[0] in "\"'":
+    is_text = key == "episodes" or key.rpartition(".")[2] in PATH_KEYS
+    if not is_text or value in ("null", "") or value[0] in "\"'":
         return value
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 

@@ -84,7 +84,7 @@ def _claimed(work: Path, out: Path, flow: Flow, dataset: Dataset) -> Iterator[No
     mine = {
         "format": dataset.format,
         "recipe_hash": flow.recipe_hash,
-        "recipe": flow.identity(),
+        "recipe": json.loads(json.dumps(flow.identity())),  # as it will be read back
         "episodes": sorted({entry.id for entry in dataset.entries}),
     }
     if out.exists() and not (work / "run.json").exists():

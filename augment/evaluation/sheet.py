@@ -52,7 +52,7 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[UInt8[np.ndarray, "h w 3"]]
     return np.asarray(sheet)
 
 
-def _cell(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+def _cell(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "cell_height cell_width 3"]:
     height, width = picture.shape[:2]
     if height < CELL_HEIGHT:  # whole multiples keep small pictures crisp
         factor = max(1, CELL_HEIGHT // height)

@@ -1,6 +1,5 @@
 """Pictures and masks inside an HDF5 file: read in windows, written like their source."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from robot_io.errors import EpisodeError
+from robot_io.formats.hdf5.disk import creating
 from robot_io.memory import timestamps
 from robot_io.types import Clip, Role
 
@@ -93,20 +93,17 @@ class H5FrameWriter:
 
     def __enter__(self) -> "H5FrameWriter":
         with h5py.File(self.source, "r") as source:
-            self._file = h5py.File(self.path, "w")
-            self._frames = _create_like(source[self.dataset], self._file)
+            self._file = creating(self.path)
+            self._frames = _create_like(source[self.dataset], self._file.__enter__())
         self._shape: tuple[int, ...] = self._frames.shape
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if error is not None:
-            return
-        if self._next != self._shape[0]:
+        self._file.__exit__(kind, error, trace)
+        if error is None and self._next != self._shape[0]:
             raise ValueError(f"{self.camera}: {self._next} frames written, {self._shape[0]} recorded")
-        flush(self.path)
 
     def write(self, clip: Clip) -> Clip:
         if clip.frames.shape[1:] != self._shape[1:] or clip.start != self._next or clip.stop > self._shape[0]:
@@ -128,9 +125,3 @@ def _create_like(like: h5py.Dataset, file: h5py.File) -> h5py.Dataset:
     for name in like.attrs:
         frames.attrs[name] = like.attrs[name]
     return frames
-
-
-def flush(path: Path) -> None:
-    """Make sure that a closed file is on disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -12,7 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from robot_io.formats.hdf5.frames import FRAMES, flush
+from robot_io.formats.hdf5.disk import creating
+from robot_io.formats.hdf5.frames import FRAMES
 from robot_io.formats.hdf5.layout import COUNTS, PROVENANCE, camera_shapes, filter_keys, read
 from robot_io.types import Part
 
@@ -72,7 +73,7 @@ def _assemble_file(
         for position, (demo, episode) in enumerate(demos)
         for part in parts.get(episode, ())
     )
-    with read(path) as source, h5py.File(out, "w") as target:
+    with read(path) as source, creating(out) as target:
         _copy_attributes(source, target)
         for name in source:
             if name not in ("data", "mask"):
@@ -94,7 +95,6 @@ def _assemble_file(
         _count(source["data"], data)
         if "mask" in source:
             _filter(source, target, sources)
-    flush(out)
 
 
 @dataclass
