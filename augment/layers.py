@@ -131,8 +131,13 @@ def layers_key(made_from: Mapping[str, Any]) -> str:
     return blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
+def file_name(camera: str) -> str:
+    """A camera's name as a file name: `/` and the like are percent-encoded."""
+    return quote(camera, safe=" @+=,")
+
+
 def layers_folder(root: Path, episode: str, camera: str, key: str) -> Path:
-    return root / episode / quote(camera, safe=" @+=,") / key
+    return root / episode / file_name(camera) / key
 
 
 def has_layers(folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """What a person sees while a run works: bars on a terminal, a line every 30 seconds in a log."""
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -22,7 +22,14 @@ def watching(schedule: Schedule) -> Iterator[Callable[[Receipt], None]]:
             yield observe
     else:
         lines = _Lines(schedule)
-        yield lines
+        ended = threading.Event()
+        clock = threading.Thread(target=lines.say_regularly, args=(ended,), daemon=True)
+        clock.start()
+        try:
+            yield lines
+        finally:
+            ended.set()
+            clock.join()
         lines.say()
 
 
@@ -44,7 +51,6 @@ def _bars(schedule: Schedule, console: Console) -> Iterator[Callable[[Receipt], 
 class _Lines:
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
-        self._said = time.monotonic()
         self._ended = 0
         self._failed = 0
 
@@ -53,11 +59,12 @@ class _Lines:
         if receipt.failure:
             self._failed += 1
             sys.stderr.write(f"failed: {_where(receipt)}: {receipt.failure}\n")
-        if time.monotonic() - self._said >= LOG_SECONDS:
+
+    def say_regularly(self, ended: threading.Event) -> None:
+        while not ended.wait(LOG_SECONDS):
             self.say()
 
     def say(self) -> None:
-        self._said = time.monotonic()
         total = len(self._schedule.episodes) * self._schedule.variants
         done, rejected = (self._schedule.count(status) for status in (Status.DONE, Status.REJECTED))
         sys.stderr.write(f"{self._ended}/{total} variants: {done} done, {rejected} rejected, {self._failed} failures\n")

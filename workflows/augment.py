@@ -14,7 +14,6 @@ from typing import Any
 from augment.errors import RequestError, RunError
 from augment.pipeline import Flow, Ledger, Schedule, Worker
 from augment.pipeline.summary import exit_code, summarise
-from augment.pipeline.worker import is_disk_trouble
 from robot_io.errors import EpisodeError
 from robot_io.formats.base import Dataset
 from workflows import _config
@@ -93,8 +92,6 @@ def _claimed(work: Path, out: Path, flow: Flow, dataset: Dataset) -> Iterator[No
         work.mkdir(parents=True, exist_ok=True)
         lock = (work / "lock").open("w")
     except OSError as error:
-        if is_disk_trouble(error):
-            raise RunError(f"cannot write {work}: {error}") from error
         raise RequestError(f"output.path={out}: cannot write {work}: {error.strerror}") from error
     with lock:
         try:
@@ -124,7 +121,7 @@ def _assemble(
     dataset: Dataset, ledger: Ledger, episodes: list[str], variants: int, out: Path, keep_originals: bool
 ) -> None:
     parts = list(ledger.parts(episodes, variants))
-    if not parts and not keep_originals:
+    if not parts and not (keep_originals and episodes):
         return
     try:
         dataset.assemble(parts, out, keep_originals)

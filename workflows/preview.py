@@ -10,10 +10,9 @@ from PIL import Image
 
 from augment.errors import RequestError
 from augment.evaluation import contact_sheet, overlay
-from augment.layers import Layers
+from augment.layers import Layers, file_name
 from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
-from augment.segment.painted import file_name
 from robot_io.types import FrameSource
 from robot_io.video import write_video
 from workflows import _config

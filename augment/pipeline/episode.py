@@ -13,12 +13,11 @@ from PIL import Image
 
 from augment.check import Check, Verdict
 from augment.compose import Composite
-from augment.layers import Layers, has_layers, layers_folder, layers_key, open_layers, write_layers
+from augment.layers import Layers, file_name, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
 from augment.scene import Survey, clean_plate, fill_smoothly
 from augment.segment import Segmenter
-from augment.segment.painted import file_name
 from augment.types import Plan, Stability
 from robot_io.types import Episode, FrameSource, FrameWriter
 

@@ -3,19 +3,14 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 from jaxtyping import Bool
 from PIL import Image, UnidentifiedImageError
 
+from augment.layers import file_name
 from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource, Role
-
-
-def file_name(camera: str) -> str:
-    """A camera's name as a file name: `/` and the like are percent-encoded."""
-    return quote(camera, safe=" @+=,")
 
 
 def read_mask(path: Path, height: int, width: int) -> Bool[np.ndarray, "h w"]:

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from augment.errors import RequestError
+from augment.layers import file_name
 from augment.segment.base import Segmenter
-from augment.segment.painted import file_name, read_mask
+from augment.segment.painted import read_mask
 from augment.types import Background, MaskTrack, Role
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource

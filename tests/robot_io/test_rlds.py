@@ -106,8 +106,8 @@ def test_unknown_id_is_a_key_error(tmp_path):
 @pytest.mark.parametrize("config", [None, "large"])
 def test_the_version_folder_is_found_from_above(tmp_path, config):
     folder = tiny(tmp_path / "data", config=config)
-    (tmp_path / "data" / f"{NAME}.tmp-assemble" / NAME / VERSION).mkdir(parents=True)
-    (tmp_path / "data" / f"{NAME}.tmp-assemble" / NAME / VERSION / "features.json").touch()
+    (tmp_path / "data" / f".{NAME}.unfinished" / NAME / VERSION).mkdir(parents=True)
+    (tmp_path / "data" / f".{NAME}.unfinished" / NAME / VERSION / "features.json").touch()
     for above in (folder, folder.parent, tmp_path / "data"):
         assert open_dataset(above).path == folder.resolve()
     assert not rlds.recognises(tmp_path.joinpath("data", "nothing"))

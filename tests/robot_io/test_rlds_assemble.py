@@ -234,7 +234,7 @@ def test_an_earlier_output_is_replaced_whole(source, parts, tmp_path):
     out = tmp_path / "out"
     source.assemble(parts, out, True)
     (source.path / "dataset_statistics_12.json").write_text("{}")
-    (tmp_path / "out.tmp-assemble" / "left" / "behind").mkdir(parents=True)
+    (tmp_path / ".out.unfinished" / "left" / "behind").mkdir(parents=True)
     source.assemble([], out, True)
     (source.path / "dataset_statistics_12.json").unlink()
     assert tree(out) == tree(tmp_path / "source")

@@ -7,6 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from robot_io.atomic import replacing
+from robot_io.formats.hdf5.disk import creating
 from robot_io.types import Episode
 
 DEMO_LEVEL = ("actions", "rewards", "dones", "states")
@@ -22,13 +24,8 @@ def create(path: Path, episodes: Iterable[Episode], env_name: str) -> None:
     The last tenth, at least one of two or more, is the filter key `valid`, the others `train`. The bytes depend on the
     episodes alone. Raises ValueError when there are none, rates differ, or a camera has two masks of one role.
     """
-    unfinished = path.with_name(f"{path.name}.tmp")
-    try:
-        with h5py.File(unfinished, "w") as file:
-            _fill(file, episodes, env_name)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as unfinished, creating(unfinished) as file:
+        _fill(file, episodes, env_name)
 
 
 def _fill(file: h5py.File, episodes: Iterable[Episode], env_name: str) -> None:

@@ -1,17 +1,16 @@
 """Assembling a dataset: originals and variants in one pass, sharing on disk whatever they have in common."""
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import h5py
 import numpy as np
 
+from robot_io.atomic import replacing
 from robot_io.formats.hdf5.disk import creating
 from robot_io.formats.hdf5.frames import FRAMES
 from robot_io.formats.hdf5.layout import COUNTS, PROVENANCE, camera_shapes, filter_keys, read
@@ -26,39 +25,13 @@ def assemble(root: Path, usable: Usable, parts: Iterable[Part], out: Path, keep_
     by_episode: dict[str, list[Part]] = {}
     for part in parts:
         by_episode.setdefault(part.episode, []).append(part)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f".{out.name}.assembling")
-    _remove(unfinished)
-    if root in usable:  # one file
-        _assemble_file(root, usable[root], by_episode, unfinished, keep_originals)
-    else:
-        unfinished.mkdir()
-        for path, demos in usable.items():
-            _assemble_file(path, demos, by_episode, unfinished / path.name, keep_originals)
-    _replace(unfinished, out)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _replace(new: Path, out: Path) -> None:
-    if out.is_dir():  # a folder cannot be renamed over another
-        old = out.with_name(f".{out.name}.replaced")
-        _remove(old)
-        out.rename(old)
-        new.rename(out)
-        rmtree(old)
-    else:
-        new.replace(out)
-    directory = os.open(out.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    with replacing(out) as unfinished:
+        if root in usable:  # one file
+            _assemble_file(root, usable[root], by_episode, unfinished, keep_originals)
+        else:
+            unfinished.mkdir()
+            for path, demos in usable.items():
+                _assemble_file(path, demos, by_episode, unfinished / path.name, keep_originals)
 
 
 def _assemble_file(

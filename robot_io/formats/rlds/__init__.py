@@ -36,7 +36,7 @@ def open(path: Path) -> RldsDataset:
 
 
 def _version_folders(path: Path) -> Iterator[Path]:
-    """`path` itself, or what lies below it; hidden and unfinished folders are passed over."""
+    """`path` itself, or what lies below it; hidden folders are passed over."""
     for name, folders, files in os.walk(path, followlinks=True):
         folder = Path(name)
         if any(file in (FEATURES, INFO) or ".tfrecord-" in file for file in files):
@@ -44,4 +44,4 @@ def _version_folders(path: Path) -> Iterator[Path]:
             yield folder
         elif len(folder.relative_to(path).parts) == DEPTH:
             folders.clear()
-        folders[:] = [child for child in folders if not child.startswith(".") and ".tmp-" not in child]
+        folders[:] = [child for child in folders if not child.startswith(".")]

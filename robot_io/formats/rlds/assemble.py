@@ -1,12 +1,12 @@
 """Writing a data directory: records are copied or rewritten one by one, then the whole appears by one rename."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from robot_io.atomic import replacing
 from robot_io.errors import DatasetError, EpisodeError
 from robot_io.formats.rlds import example
 from robot_io.formats.rlds.contents import SIDECAR, Contents
@@ -32,15 +32,10 @@ def assemble(contents: Contents, parts: Iterable[Part], out: Path, keep_original
     out = out.resolve()
     _refuse_unsafe(contents, out)
     layout = _layout(contents, parts, keep_originals)
-    unfinished = out.with_name(f"{out.name}.tmp-assemble")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    folder = unfinished.joinpath(*contents.info.folders)
-    try:
+    with replacing(out) as unfinished:
+        folder = unfinished.joinpath(*contents.info.folders)
         folder.mkdir(parents=True)
         _write(contents, layout, folder)
-        _replace(unfinished, out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _refuse_unsafe(contents: Contents, out: Path) -> None:
@@ -135,24 +130,3 @@ def _sidecar_lines(contents: Contents, split: str, items: Iterable[Item]) -> Ite
         if told is not None:
             line = {**told, "split": split, "record": record}
             yield json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _replace(unfinished: Path, out: Path) -> None:
-    """Put the folder `unfinished` in the place of `out`, flushed to disk before and after."""
-    for path in (*unfinished.rglob("*"), unfinished):
-        _flush(path)
-    old = out.with_name(f"{out.name}.tmp-replaced")
-    if out.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        out.rename(old)
-    unfinished.rename(out)
-    _flush(out.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
