@@ -127,6 +127,21 @@ def test_folder_of_files(tmp_path: Path) -> None:
     assert len(open_dataset(tmp_path / "out").entries) == 7
 
 
+def test_one_bad_file_leaves_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    build(folder / "a.hdf5")
+    (folder / "b.hdf5").write_bytes(build(tmp_path / "b.hdf5", seed=9).read_bytes()[:-3000])
+    dataset = open_dataset(folder)
+    assert [entry.name for entry in dataset.entries if entry.problem] == ["b"]
+    dataset.assemble([one_part(dataset, tmp_path)], tmp_path / "out", keep_originals=True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.hdf5"]
+    assert not dataset.problems()
+    (folder / "a.hdf5").unlink()
+    with pytest.raises(DatasetError, match=r"b\.hdf5 cannot be opened"):
+        open_dataset(folder)
+
+
 def test_libero_is_turned_upright(path: Path, tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         stored = file["data/demo_0/obs/front"][()]
@@ -255,6 +270,25 @@ def test_unusable_files(path: Path, tmp_path: Path) -> None:
         open_dataset(tmp_path / "nowhere.hdf5")
     with pytest.raises(DatasetError, match="unknown dataset format 'zarr'; known formats: auto, hdf5, rlds"):
         open_dataset(path, "zarr")
+
+
+def test_follows_the_rules_of_robomimics_reader(path: Path, tmp_path: Path) -> None:
+    """What its SequenceDataset does when it opens a file."""
+    dataset = open_dataset(path)
+    dataset.assemble([one_part(dataset, tmp_path), one_part(dataset, tmp_path, 2)], tmp_path / "out.hdf5", True)
+    with h5py.File(tmp_path / "out.hdf5", "r", swmr=True, libver="latest") as file:
+        assert json.loads(file["data"].attrs["env_args"])["env_kwargs"] is not None
+        assert sorted(file["data"], key=lambda name: int(name[5:])) == [f"demo_{number}" for number in range(5)]
+        for key, members in {"train": [0, 1, 3], "valid": [2, 4]}.items():
+            demos = [name.decode("utf-8") for name in np.array(file[f"mask/{key}"][:])]
+            assert demos == [f"demo_{number}" for number in members]
+            for demo in demos:
+                group = file["data"][demo]
+                length = group.attrs["num_samples"]
+                assert group["actions"].ndim == 2
+                assert {len(group["obs"][name]) for name in group["obs"]} == {len(group["actions"])} == {length}
+        shapes = [{name: item.shape for name, item in demo["obs"].items()} for demo in file["data"].values()]
+        assert all(shape == shapes[0] for shape in shapes)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real recording is not here")

@@ -109,6 +109,19 @@ def test_one_bad_episode_does_not_stop_the_others(demos: Path, tmp_path: Path, c
     assert "demo_1 was left out" in capsys.readouterr().out
 
 
+def test_a_damaged_record_does_not_stop_the_others(tmp_path: Path) -> None:
+    source = rlds_builder.tiny(tmp_path / "source")
+    shard = sorted(source.glob("*train.tfrecord*"))[0]
+    content = bytearray(shard.read_bytes())
+    content[40] ^= 1
+    shard.write_bytes(content)
+    words = [f"dataset.path={source}", f"output.path={tmp_path / 'out'}", "executor=serial", "check=none"]
+    assert main(["augment", *words]) == 3
+    assert [item["episode"] for item in summary(tmp_path / "out")["quarantined"]] == ["train/0"]
+    assert main(["validate", f"dataset.path={tmp_path / 'out'}", f"source.path={source}"]) == 0
+    assert main(["validate", f"dataset.path={source}"]) == 3
+
+
 def test_nan_actions_pass_through(demos: Path, tmp_path: Path) -> None:
     augment(demos, tmp_path / "out.hdf5")
     with h5py.File(tmp_path / "out.hdf5") as file, h5py.File(demos) as source:

@@ -5,41 +5,63 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from xxhash import xxh3_64
+from xxhash import xxh3_64, xxh3_64_hexdigest
 
 from robot_io.errors import DatasetError
 from robot_io.formats.hdf5.digests import attribute_digest, dataset_digest, links, walk
 from robot_io.formats.hdf5.layout import DEMO_NAME, PROVENANCE, camera_shapes, demo_order, files_of, filter_keys, read
 from robot_io.types import EpisodeEntry, Field
 
+Listing = list[tuple[EpisodeEntry, str]]
+"""Entries with the names of their demos."""
+
 
 def table_of_contents(path: Path) -> tuple[tuple[EpisodeEntry, ...], dict[str, tuple[Path, str]]]:
-    """Entries of a file or folder, and entry name -> (file, demo name). Raises DatasetError when it is unsound."""
+    """Entries of a file or folder, and entry name -> (file, demo name). Raises DatasetError when it is unsound.
+
+    A file of a folder that cannot be read is one entry with a problem; if none can, the first one's error is raised.
+    """
     entries: list[EpisodeEntry] = []
     places: dict[str, tuple[Path, str]] = {}
-    seen: list[str] = []
     shapes: dict[str, tuple[int, ...]] = {}
+    errors: list[DatasetError] = []
     for file_path in files_of(path):
         prefix = "" if file_path == path else f"{file_path.stem}/"
-        with read(file_path) as file:
-            if not isinstance(file.get("data"), h5py.Group):
-                raise DatasetError(
-                    f"{file_path} has no group /data (it has: {', '.join(file) or 'nothing'}); expected the "
-                    "robomimic layout, /data/demo_<i>/obs/<camera>"
-                )
-            splits = _memberships(file)
-            for demo in sorted(file["data"], key=demo_order):
-                group = file["data"][demo]
-                entry = _entry(prefix + demo, demo, group, splits.get(demo, ()), shapes)
-                entries.append(entry)
-                places[entry.name] = (file_path, demo)
-            seen += [f"{prefix}{name}" for name, _ in walk(file)]
+        try:
+            listing = _list_demos(file_path, prefix, shapes)
+        except DatasetError as error:
+            errors.append(error)
+            entries.append(EpisodeEntry(file_path.stem, xxh3_64_hexdigest(prefix.encode()), 0, (), str(error)))
+            continue
+        entries += [entry for entry, _ in listing]
+        places |= {entry.name: (file_path, demo) for entry, demo in listing}
+    if errors and not places:
+        raise errors[0]
     if not shapes:
         raise DatasetError(
-            f"{path} has no camera: no uint8 dataset (T, h, w, 3) under any /data/demo_<i>/obs. It has: "
-            f"{', '.join(seen[:12]) or 'nothing'}{', ...' if len(seen) > 12 else ''}"
+            f"{path} has no camera: no uint8 dataset (T, h, w, 3) under any /data/demo_<i>/obs. {_what_it_has(path)}"
         )
     return tuple(entries), places
+
+
+def _list_demos(path: Path, prefix: str, shapes: dict[str, tuple[int, ...]]) -> Listing:
+    with read(path) as file:
+        if not isinstance(file.get("data"), h5py.Group):
+            raise DatasetError(
+                f"{path} has no group /data (it has: {', '.join(file) or 'nothing'}); expected the robomimic layout, "
+                "/data/demo_<i>/obs/<camera>"
+            )
+        splits = _memberships(file)
+        return [
+            (_entry(prefix + demo, demo, file["data"][demo], splits.get(demo, ()), shapes), demo)
+            for demo in sorted(file["data"], key=demo_order)
+        ]
+
+
+def _what_it_has(path: Path) -> str:
+    with read(files_of(path)[0]) as file:
+        names = [name for name, _ in walk(file)]
+    return f"It has: {', '.join(names[:12]) or 'nothing'}{', ...' if len(names) > 12 else ''}"
 
 
 def _entry(

@@ -24,7 +24,7 @@ class RobomimicDataset:
     path: Path
     entries: tuple[EpisodeEntry, ...]
     places: Mapping[str, tuple[Path, str]]
-    """Entry name -> file and demo name."""
+    """Entry name -> file and demo name, for every demo in a file that can be read."""
     format: str = "hdf5"
 
     def open(self, episode_id: str) -> Episode:
@@ -60,8 +60,8 @@ class RobomimicDataset:
     def assemble(self, parts: Iterable[Part], out: Path, keep_originals: bool) -> None:
         usable: dict[Path, list[tuple[str, str]]] = {path: [] for path in self._files}
         for entry in self.entries:
-            path, demo = self.places[entry.name]
             if entry.problem is None:
+                path, demo = self.places[entry.name]
                 usable[path].append((demo, entry.id))
         assemble(self.path, usable, parts, out, keep_originals)
 
@@ -95,4 +95,5 @@ class RobomimicDataset:
 
     @property
     def _files(self) -> tuple[Path, ...]:
-        return layout.files_of(self.path)
+        """Files that can be read, in order."""
+        return tuple(dict.fromkeys(path for path, _ in self.places.values()))
