@@ -29,6 +29,8 @@ def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.n
 def translate(picture: Shaped[np.ndarray, "h w *c"], shift: Float32[np.ndarray, "2"]) -> Shaped[np.ndarray, "h w *c"]:
     """Move by `shift`, (dy, dx) pixels, bilinear, edges repeated; keeps the dtype and, for whole shifts, the values."""
     for axis, distance in enumerate(shift):
+        if distance == 0:
+            continue
         whole = int(np.floor(distance))
         part = distance - whole
         size = picture.shape[axis]

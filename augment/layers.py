@@ -4,7 +4,7 @@
         about.json          what this is, and what it was made from
         plate.png           the clean plate; filled by a guess where hole.png is white
         hole.png            white where the background was never seen
-        registration.csv    frame, dy, dx: where to move the plate to lie on that frame, pixels
+        frames.csv          dy, dx: where to move the plate to lie on that frame, pixels; red, green, blue: its exposure
         masks/00-robot.zip  one PNG a frame, 000000.png ..., white = the thing; a single .png where nothing moves
 
 The key is a hash of what the layers were computed from, so they are found again as long as that is the same. Edited
@@ -33,6 +33,7 @@ from augment.types import Background, MaskTrack, Role, Stability
 from robot_io.errors import EpisodeError
 
 WINDOW = 32
+PER_FRAME = ("dy", "dx", "red", "green", "blue")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same masks give the same bytes
 
 
@@ -85,11 +86,21 @@ class Layers:
     def hole(self) -> Bool[np.ndarray, "h w"]:
         return _read_picture(self.folder / "hole.png", "L") > 127
 
-    @cached_property
+    @property
     def shifts(self) -> Float32[np.ndarray, "t 2"]:
-        with (self.folder / "registration.csv").open(newline="") as file:
-            rows = [(float(row["dy"]), float(row["dx"])) for row in csv.DictReader(file)]
-        return np.array(rows, dtype=np.float32).reshape(-1, 2)
+        """Pixels by which the plate is moved to lie on each frame."""
+        return self._per_frame[:, :2]
+
+    @property
+    def gains(self) -> Float32[np.ndarray, "t 3"]:
+        """Exposure of each frame, per channel, relative to the plate."""
+        return self._per_frame[:, 2:]
+
+    @cached_property
+    def _per_frame(self) -> Float32[np.ndarray, "t 5"]:
+        with (self.folder / "frames.csv").open(newline="") as file:
+            rows = [[float(row[name]) for name in PER_FRAME] for row in csv.DictReader(file)]
+        return np.array(rows, dtype=np.float32).reshape(-1, len(PER_FRAME))
 
     @property
     def roles(self) -> frozenset[Role]:
@@ -168,10 +179,11 @@ def write_layers(
     (unfinished / "masks").mkdir(parents=True)
     Image.fromarray(plate).save(unfinished / "plate.png")
     Image.fromarray(hole).save(unfinished / "hole.png")
-    with (unfinished / "registration.csv").open("w", newline="") as file:
+    with (unfinished / "frames.csv").open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["frame", "dy", "dx"])
-        rows.writerows([index, f"{dy:.3f}", f"{dx:.3f}"] for index, (dy, dx) in enumerate(background.shifts))
+        rows.writerow(["frame", *PER_FRAME])
+        values = np.concatenate([background.shifts, background.gains], axis=1)
+        rows.writerows([index, *(f"{value:.4f}" for value in row)] for index, row in enumerate(values))
     stored = [
         {
             "file": _write_track(unfinished, f"{number:02d}-{track.role}", track),

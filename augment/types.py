@@ -32,6 +32,8 @@ class Background:
     stability: Stability
     shifts: Float32[np.ndarray, "t 2"]
     """Pixels, per frame."""
+    gains: Float32[np.ndarray, "t 3"]
+    """Exposure of every frame, per channel, relative to the plate."""
     plate: UInt8[np.ndarray, "h w 3"]
     """First guess of the clean plate."""
     agreement: float

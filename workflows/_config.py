@@ -5,6 +5,7 @@ unknown name is refused with the names that exist.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from augment.check import CHECKS
-from augment.compose import Composite
+from augment.compose import Composite, Light
 from augment.errors import RequestError
 from augment.generate import GENERATORS
 from augment.pipeline import EXECUTORS, Flow, Perception
@@ -52,7 +53,20 @@ def typed(kind: type[T], node: DictConfig, where: str) -> T:
         key = getattr(error, "full_key", None)
         problem = str(error).splitlines()[0]
         raise RequestError(f"{where}.{key}: {problem}" if key else f"{where}: {problem}") from error
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in merged.items()})
+    made: T = _made(kind, merged)
+    return made
+
+
+def _made(kind: Any, values: Mapping[str, Any]) -> Any:
+    """An instance of a dataclass from plain values; lists become tuples, parts that are dataclasses their defaults."""
+    parts = {field.name for field in fields(kind) if is_dataclass(field.type)}
+    return kind(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+            if name not in parts
+        }
+    )
 
 
 def named(registry: Mapping[str, type[T]], node: DictConfig, where: str, key: str = "name") -> T:
@@ -68,7 +82,7 @@ def build_flow(config: DictConfig) -> Flow:
     return Flow(
         perception=build_perception(config),
         recipe=_recipe(config),
-        composite=typed(Composite, config.compose, "compose"),
+        composite=replace(typed(Composite, config.compose, "compose"), light=typed(Light, config.light, "light")),
         check=named(CHECKS, config.check, "check"),
         seed=whole_number(config, "seed"),
     )

@@ -11,6 +11,8 @@ from robot_io import open_dataset
 from robot_io.formats.base import Dataset
 from workflows import _config
 
+COMPANIONS = 4
+
 
 def open_configured(config: Any) -> Dataset:
     """The dataset that the group `dataset` describes. Raises RequestError, DatasetError."""
@@ -28,6 +30,11 @@ def choose(dataset: Dataset, episodes: str | None, limit: int | None) -> Dataset
     if limit is not None and limit < 1:
         raise RequestError(f"limit={limit}; at least 1")
     return dataset.select({dataset.entries[number].name for number in numbers[:limit]})
+
+
+def companions_of(dataset: Dataset) -> list[str]:
+    """Ids of the episodes that help to see behind objects in all others: the first few usable ones, by id."""
+    return sorted({entry.id for entry in dataset.entries if not entry.problem})[:COMPANIONS]
 
 
 def _numbers(text: str, count: int) -> list[int]:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from augment.pipeline.summary import exit_code, summarise
 from robot_io.errors import EpisodeError
 from robot_io.formats.base import Dataset
 from workflows import _config
-from workflows._dataset import choose, open_configured
+from workflows._dataset import choose, companions_of, open_configured
 from workflows._progress import watching
 
 
@@ -26,21 +27,25 @@ def main(config: Any) -> int:
     out = _config.required_path(config, "output.path").absolute()
     flow = _config.build_flow(config)
     executor = _config.build_executor(config)
-    whole = open_configured(config)
-    dataset = choose(whole, _config.text(config, "episodes"), _config.optional_number(config, "limit"))
-    return run(flow, executor, dataset, out, _config.flag(config, "output.keep_originals"), _layers_root(config, out))
+    source = open_configured(config)
+    dataset = choose(source, _config.text(config, "episodes"), _config.optional_number(config, "limit"))
+    keep_originals = _config.flag(config, "output.keep_originals")
+    return run(flow, executor, source, dataset, out, keep_originals, _layers_root(config, out))
 
 
-def run(flow: Flow, executor: Any, dataset: Dataset, out: Path, keep_originals: bool, layers: Path) -> int:
-    """Restage `dataset` into `out`; returns the exit code. Raises RequestError, RunError."""
+def run(
+    flow: Flow, executor: Any, source: Dataset, dataset: Dataset, out: Path, keep_originals: bool, layers: Path
+) -> int:
+    """Restage `dataset`, a selection of `source`, into `out`; returns the exit code. Raises RequestError, RunError."""
     _refuse_inside(dataset.path, out)
     work = work_folder(out)
     quarantined = {entry.name: entry.problem for entry in dataset.entries if entry.problem}
     names = {entry.id: entry.name for entry in dataset.entries if not entry.problem}
     _say_what_stays(flow, dataset, list(names))
     schedule = Schedule(list(names), flow.recipe.variants)
-    worker = Worker(flow, dataset, work, layers, version("restage"))
-    with _claimed(work, out, flow, dataset):
+    with _claimed(work, out, flow, source) as companions:
+        perception = replace(flow.perception, companions=companions)
+        worker = Worker(replace(flow, perception=perception), source, work, layers, version("restage"))
         Ledger(work).sweep()
         start, state = time.monotonic(), "interrupted"
         try:
@@ -78,13 +83,17 @@ def _refuse_inside(source: Path, out: Path) -> None:
 
 
 @contextmanager
-def _claimed(work: Path, out: Path, flow: Flow, dataset: Dataset) -> Iterator[None]:
-    """The work folder, ours alone for the time being. Raises RequestError if it cannot or must not be."""
+def _claimed(work: Path, out: Path, flow: Flow, source: Dataset) -> Iterator[tuple[str, ...]]:
+    """The work folder, ours alone for the time being; gives the ids of the companions that its layers are made with.
+
+    Raises RequestError if it cannot or must not be ours.
+    """
     mine = {
-        "format": dataset.format,
+        "format": source.format,
         "recipe_hash": flow.recipe_hash,
         "recipe": json.loads(json.dumps(flow.identity())),  # as it will be read back
-        "episodes": sorted({entry.id for entry in dataset.entries}),
+        "episodes": sorted({entry.id for entry in source.entries}),
+        "companions": companions_of(source),
     }
     if out.exists() and not (work / "run.json").exists():
         raise RequestError(f"output.path={out} exists and was not made by this run; choose another, or remove it")
@@ -103,7 +112,7 @@ def _claimed(work: Path, out: Path, flow: Flow, dataset: Dataset) -> Iterator[No
         if (work / "run.json").exists():
             _refuse_other(json.loads((work / "run.json").read_text()), mine, out, work)
         _write(work / "run.json", mine)
-        yield
+        yield tuple(mine["companions"])
 
 
 def _refuse_other(theirs: Mapping[str, Any], mine: dict[str, Any], out: Path, work: Path) -> None:
@@ -115,6 +124,7 @@ def _refuse_other(theirs: Mapping[str, Any], mine: dict[str, Any], out: Path, wo
     if theirs["format"] != mine["format"] or not set(theirs["episodes"]) & set(mine["episodes"]):
         raise RequestError(f"{out} was made from another dataset; {way_out}")
     mine["episodes"] = sorted({*mine["episodes"], *theirs["episodes"]})
+    mine["companions"] = theirs["companions"]  # so that episodes added since change nothing that exists
 
 
 def _assemble(

@@ -26,7 +26,7 @@ def main(config: Any) -> int:
     out = folder / "restaged.hdf5"
     flow = _config.build_flow(config)
     samples = open_dataset(samples_path())
-    code = run(flow, _config.build_executor(config), samples, out, True, work_folder(out) / "layers")
+    code = run(flow, _config.build_executor(config), samples, samples, out, True, work_folder(out) / "layers")
     for name, sheet in _sheets(samples, open_dataset(out), flow.recipe.variants):
         path = folder / f"{name}.png"
         Image.fromarray(sheet).save(path)

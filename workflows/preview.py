@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from augment.pipeline.stopwatch import Stopwatch
 from robot_io.types import FrameSource
 from robot_io.video import write_video
 from workflows import _config
-from workflows._dataset import choose, open_configured
+from workflows._dataset import choose, companions_of, open_configured
 
 WINDOW = 32
 DEFAULT_FPS = 10.0
@@ -29,10 +30,12 @@ def main(config: Any) -> int:
     count = _config.whole_number(config, "frames")
     if count < 1:
         raise RequestError(f"frames={count}; a sheet has at least 1")
-    dataset = choose(open_configured(config), _config.text(config, "episodes"), None)
+    source = open_configured(config)
+    dataset = choose(source, _config.text(config, "episodes"), None)
+    perception = replace(perception, companions=tuple(companions_of(source)))
     root = Path(_config.text(config, "layers.path") or folder / "layers").expanduser()
     for entry in dataset.entries:
-        layers = prepare(perception, dataset, entry.id, root, Stopwatch())
+        layers = prepare(perception, source, entry.id, root, Stopwatch())
         episode = dataset.open(entry.id)
         for camera, frames in episode.cameras.items():
             stem = folder / f"{entry.name.replace('/', '-')}-{file_name(camera)}"

@@ -1,6 +1,6 @@
 """The flow, on one page: what happens to one episode. Knows neither executors nor formats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -12,19 +12,21 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from augment.check import Check, Verdict
-from augment.compose import Composite
+from augment.compose import Backdrop, Composite
 from augment.layers import Layers, file_name, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Survey, clean_plate, fill_smoothly
+from augment.scene import Survey, fill_smoothly
 from augment.segment import Segmenter
-from augment.types import Plan, Stability
+from augment.types import Plan, Role, Stability
+from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
 SCHEMA = 1  # raise it when the same recipe no longer gives the same pixels
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
+MOVABLE = {Role.ROBOT, Role.OBJECT}  # the other roles are part of the scene
 FILE_OPTIONS = {"keep_always", "masks", "path"}  # what they hold counts, not where it lies
 
 
@@ -42,6 +44,8 @@ class Perception:
 
     survey: Survey
     segment: Segmenter
+    companions: tuple[str, ...] = ()
+    """Ids of the episodes that are asked, for every other one, whether they were filmed from the same pose."""
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,10 @@ def prepare(perception: Perception, source: Source, episode_id: str, root: Path,
     for camera in sorted(episode.cameras):
         made_from = _made_from(perception, episode, camera)
         folder = layers_folder(root, episode.id, camera, layers_key(made_from))
-        layers[camera] = (
-            open_layers(folder)
-            if has_layers(folder)
-            else _make_layers(perception, episode, camera, folder, made_from, clock)
-        )
+        if not has_layers(folder):
+            companions = _companions(source, made_from["companions"], camera)
+            _make_layers(perception, episode, camera, companions, folder, made_from, clock)
+        layers[camera] = open_layers(folder)
     return layers
 
 
@@ -134,24 +137,46 @@ def _made_from(perception: Perception, episode: Episode, camera: str) -> dict[st
         "camera": camera,
         "scene": _options(perception.survey),
         "segment": _options(perception.segment),
+        "companions": [companion for companion in perception.companions if companion != episode.id],
         "files": [[file.name, blake2b(file.read_bytes(), digest_size=8).hexdigest()] for file in files],
     }
 
 
+def _companions(source: Source, episodes: Sequence[str], camera: str) -> list[FrameSource]:
+    """The camera in other episodes; those that cannot be opened are of no help."""
+    found = []
+    for episode_id in episodes:
+        try:
+            cameras = source.open(episode_id).cameras
+        except EpisodeError:
+            continue
+        if camera in cameras:
+            found.append(cameras[camera])
+    return found
+
+
 def _make_layers(
-    perception: Perception, episode: Episode, camera: str, folder: Path, made_from: dict[str, Any], clock: Stopwatch
-) -> Layers:
+    perception: Perception,
+    episode: Episode,
+    camera: str,
+    companions: Sequence[FrameSource],
+    folder: Path,
+    made_from: dict[str, Any],
+    clock: Stopwatch,
+) -> None:
     frames = episode.cameras[camera]
     with clock("survey"):
-        background = perception.survey(frames)
+        background = perception.survey(frames, companions)
     if background.stability == Stability.MOVING:
         hole = np.zeros((frames.height, frames.width), dtype=np.bool_)
-        return write_layers(folder, made_from, camera, background, background.plate, hole, ())
+        write_layers(folder, made_from, camera, background, background.plate, hole, ())
+        return
     with clock("segment"):
         tracks = perception.segment(episode, camera, background)
     with clock("layers"):
-        plate, hole = clean_plate(frames, background.shifts, tracks, perception.survey.samples)
-        return write_layers(folder, made_from, camera, background, fill_smoothly(plate, hole), hole, tracks)
+        before_it = [track for track in tracks if track.role in MOVABLE]
+        plate, hole = perception.survey.plate(frames, background, before_it, companions)
+        write_layers(folder, made_from, camera, background, fill_smoothly(plate, hole), hole, tracks)
 
 
 def _restage_camera(
@@ -170,7 +195,9 @@ def _restage_camera(
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
             with clock("compose"):
                 exact = flow.composite.exact(keep)
-                composed = flow.composite(clip, exact, plate, layers.shifts[clip.start : clip.stop])
+                window_of = slice(clip.start, clip.stop)
+                backdrop = Backdrop(layers.plate, layers.hole, plate, layers.shifts[window_of], layers.gains[window_of])
+                composed = flow.composite(clip, exact, backdrop)
             with clock("encode"):
                 decoded = writer.write(composed)
             with clock("check"):

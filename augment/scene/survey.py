@@ -1,13 +1,16 @@
-"""Does the camera stand still? Registration of every frame, and a first clean plate."""
+"""Does the camera stand still? Registration of every frame, exposure of every frame, and a first clean plate."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
-from augment.scene.plate import clean_plate, sample_indices
+from augment.images import translate
+from augment.scene.exposure import exposure
+from augment.scene.plate import Samples, clean_plate, median_plate, sample_indices, take_samples
 from augment.scene.register import Registration
-from augment.types import Background, Stability
+from augment.types import Background, MaskTrack, Stability
 from robot_io.types import FrameSource
 
 WINDOW = 32
@@ -28,17 +31,60 @@ class Survey:
     """The same for a camera that sways: what shifts must be explained better to be believed."""
     samples: int = 32
     """Frames that make up the plate."""
+    companion_agreement: float = 0.35
+    """The same, for another episode to count as filmed from the same pose."""
+    companion_samples: int = 12
+    """Frames that each companion adds to the plate."""
 
-    def __call__(self, frames: FrameSource) -> Background:
-        """Register every frame and classify the camera. Memory does not grow with the length of the episode."""
+    def __call__(self, frames: FrameSource, companions: Sequence[FrameSource] = ()) -> Background:
+        """Register every frame and classify the camera. Memory does not grow with the length of the episode.
+
+        `companions`: the same camera in other episodes; those filmed from the same pose help to see what an object
+        covers for long here.
+        """
         shifts = _register(frames, self.samples)
         sways = float(np.percentile(np.abs(shifts), 95, method="higher")) >= self.still
         if not sways:
             shifts = np.zeros_like(shifts)
-        plate, _ = clean_plate(frames, shifts, (), self.samples)
-        agreement = _agreement(frames, shifts, plate, self.samples)
+        rough = median_plate(take_samples(frames, shifts, self.samples))
+        agreement = _agreement(frames, shifts, rough, self.samples)
         stability = self._classify(sways, float(np.abs(shifts).max()) / frames.height, agreement)
-        return Background(stability, shifts, plate, agreement)
+        unknown = np.ones((len(frames), 3), dtype=np.float32)
+        background = Background(stability, shifts, unknown, rough, agreement)
+        if stability == Stability.MOVING:
+            return background
+        plate, _ = self.plate(frames, background, (), companions)
+        return replace(background, plate=plate, gains=_gains(frames, shifts, plate))
+
+    def plate(
+        self,
+        frames: FrameSource,
+        background: Background,
+        tracks: Sequence[MaskTrack],
+        companions: Sequence[FrameSource] = (),
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], np.ndarray]:
+        """The clean plate where no track covers it, and its hole, bool `(h, w)`."""
+        samples = take_samples(frames, background.shifts, self.samples, tracks, background.plate)
+        for companion in companions:
+            joined = self._from_companion(companion, background.plate)
+            samples = samples + joined if joined is not None else samples
+        return clean_plate(samples)
+
+    def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
+        """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""
+        if (frames.height, frames.width) != plate.shape[:2]:
+            return None
+        registration = Registration.of(plate)
+        shifts = np.zeros((len(frames), 2), dtype=np.float32)
+        shares = []
+        for index in sample_indices(len(frames), self.companion_samples):
+            picture = frames.read(index, index + 1).frames[0]
+            shifts[index] = registration.shift(picture)
+            shares.append(registration.agreement(picture, shifts[index]))
+        same_pose = np.percentile(shares, 10) >= self.companion_agreement
+        if not same_pose or np.abs(shifts).max() > self.sway * frames.height:
+            return None
+        return take_samples(frames, shifts, self.companion_samples, (), plate)
 
     def _classify(self, sways: bool, greatest_shift: float, agreement: float) -> Stability:
         required = self.sway_agreement if sways else self.static_agreement
@@ -51,8 +97,7 @@ def _register(frames: FrameSource, samples: int) -> Float32[np.ndarray, "t 2"]:
     """Shift of every frame, twice: against a plate of the raw frames, then against a plate of the registered ones."""
     shifts = np.zeros((len(frames), 2), dtype=np.float32)
     for _ in range(2):
-        plate, _ = clean_plate(frames, shifts, (), samples)
-        registration = Registration.of(plate)
+        registration = Registration.of(median_plate(take_samples(frames, shifts, samples)))
         for start in range(0, len(frames), WINDOW):
             clip = frames.read(start, min(start + WINDOW, len(frames)))
             shifts[clip.start : clip.stop] = [registration.shift(frame) for frame in clip.frames]
@@ -60,6 +105,17 @@ def _register(frames: FrameSource, samples: int) -> Float32[np.ndarray, "t 2"]:
         if np.abs(shifts).max() < ALREADY_SHARP:
             break
     return shifts
+
+
+def _gains(
+    frames: FrameSource, shifts: Float32[np.ndarray, "t 2"], plate: UInt8[np.ndarray, "h w 3"]
+) -> Float32[np.ndarray, "t 3"]:
+    gains = np.ones((len(frames), 3), dtype=np.float32)
+    for start in range(0, len(frames), WINDOW):
+        clip = frames.read(start, min(start + WINDOW, len(frames)))
+        for index, frame in enumerate(clip.frames, start):
+            gains[index] = exposure(frame, translate(plate, shifts[index]))
+    return gains
 
 
 def _agreement(frames: FrameSource, shifts: np.ndarray, plate: np.ndarray, samples: int) -> float:

@@ -1,4 +1,4 @@
-"""What differs from the clean plate moves, or holds what moves. First version: a registered difference."""
+"""What differs from the clean plate moves, or holds what moves; shadows and reflections on the plate do not count."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,23 +7,31 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from scipy import ndimage
 
-from augment.images import box_blur, grow, pixels, translate
+from augment.images import grow, pixels, translate
 from augment.segment.base import Segmenter
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import Episode, FrameSource
+
+SAME_TEXTURE = 10.0  # grey levels
+SMALL_HOLE = 0.002  # of the picture
+NOISE, DETAIL, SHADING = 0.003, 0.005, 0.017  # of the height: scales on which differences, textures and light are seen
 
 
 @dataclass(frozen=True)
 class Motion(Segmenter):
     """`segment=motion`: needs no weights and no masks, only a camera that stands still."""
 
-    low: float = 12.0
+    low: float = 14.0
     """Least difference, 0..255 in the most different channel, of a pixel that belongs to something moving."""
-    high: float = 30.0
+    high: float = 34.0
     """Difference that something moving reaches at least somewhere."""
+    misregistration: float = 1.0
+    """Pixels: how far an edge of the plate may be off without being taken for something moving."""
+    darkest_shadow: float = 0.35
+    """Least share of its light that a shadowed surface keeps."""
     smallest: float = 0.0005
     """Fraction of the picture; smaller blobs are noise."""
-    margin: float = 0.008
+    margin: float = 0.004
     """Fraction of the height by which masks are grown: the edge of a difference is uncertain."""
 
     def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
@@ -48,31 +56,61 @@ class MotionMask:
 
     def read(self, start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
         clip = self.frames.read(start, min(stop, len(self)))
-        shifts = self.background.shifts[clip.start : clip.stop]
-        masks = [self._mask(frame, shift) for frame, shift in zip(clip.frames, shifts, strict=True)]
+        masks = [self._mask(frame, index) for index, frame in enumerate(clip.frames, clip.start)]
         return np.stack(masks) if masks else np.zeros((0, self.frames.height, self.frames.width), np.bool_)
 
-    def _mask(self, frame: UInt8[np.ndarray, "h w 3"], shift: Float32[np.ndarray, "2"]) -> Bool[np.ndarray, "h w"]:
-        height = frame.shape[0]
-        difference = self._difference(frame, translate(self.background.plate, shift))
-        blobs, count = ndimage.label(difference > self.options.low)
-        if not count:
-            return np.zeros(difference.shape, dtype=np.bool_)
-        numbers = np.arange(count + 1)
-        strongest = ndimage.maximum(difference, blobs, numbers)
-        sizes = np.bincount(blobs.ravel(), minlength=count + 1)
-        kept = (strongest > self.options.high) & (sizes >= self.options.smallest * difference.size)
-        kept[0] = False
-        mask = grow(kept[blobs], pixels(2 * self.options.margin, height))
-        filled: np.ndarray = ndimage.binary_fill_holes(mask)
-        return ~grow(~filled, pixels(self.options.margin, height))  # closing: grown by two margins, shrunk by one
+    def _mask(self, frame: UInt8[np.ndarray, "h w 3"], index: int) -> Bool[np.ndarray, "h w"]:
+        plate = translate(self.background.plate, self.background.shifts[index]).astype(np.float32)
+        expected = np.minimum(plate * self.background.gains[index], np.float32(255))  # a brighter frame saturates
+        seen = frame.astype(np.float32)
+        excess = _smooth(np.abs(seen - expected), NOISE).max(axis=2) - self._tolerance(expected)
+        foreign = (excess > 0) & ~self._only_lit_otherwise(_smooth(seen, DETAIL), _smooth(expected, DETAIL))
+        return self._blobs(foreign, excess)
 
-    def _difference(self, frame: np.ndarray, plate: np.ndarray) -> Float32[np.ndarray, "h w"]:
-        """Greatest channel difference after removing the frame's exposure relative to the plate, lightly smoothed."""
-        seen, expected = frame.astype(np.float32), plate.astype(np.float32)
-        lit = expected.min(axis=2) > 8
-        gain = np.median(seen[lit] / expected[lit], axis=0) if lit.any() else np.ones(3, np.float32)
-        lit_plate = np.minimum(gain.astype(np.float32) * expected, np.float32(255))  # a brighter frame saturates
-        smooth = np.moveaxis(box_blur(np.moveaxis(np.abs(seen - lit_plate), 2, 0), 1), 0, 2)
-        strongest: np.ndarray = smooth.max(axis=2)
-        return strongest
+    def _tolerance(self, expected: Float32[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
+        """Differences up to this are explained by noise, or by an edge that is registered not quite right."""
+        slope = np.hypot(*np.gradient(ndimage.gaussian_filter(expected.mean(axis=2), 1.0)))
+        return np.asarray(self.options.low + self.options.misregistration * slope, dtype=np.float32)
+
+    def _only_lit_otherwise(
+        self, seen: Float32[np.ndarray, "h w 3"], expected: Float32[np.ndarray, "h w 3"]
+    ) -> Bool[np.ndarray, "h w"]:
+        """The same surface in shadow or in a little more light: same chromaticity, same texture.
+
+        A shadow's colour may drift from the plate's the more, the deeper it is, as the light that is left is another.
+        """
+        ratio = (seen + 2) / (expected + 2)
+        light = ratio.mean(axis=2)
+        drift = np.abs(ratio - light[..., None]).max(axis=2)
+        seen_texture, expected_texture = seen - _smooth(seen, SHADING), expected - _smooth(expected, SHADING)
+        texture = np.abs(seen_texture - light[..., None] * expected_texture).max(axis=2)
+        shadow = (light > self.options.darkest_shadow) & (light <= 1) & (drift < 0.05 + 0.1 * (1 - light))
+        glow = (light > 1) & (light < 1.25) & (drift < 0.06)
+        return np.asarray((shadow | glow) & (texture < SAME_TEXTURE))
+
+    def _blobs(self, foreign: Bool[np.ndarray, "h w"], excess: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+        """Connected pieces that are large enough and somewhere beyond doubt, closed and filled."""
+        pieces, count = ndimage.label(foreign, np.ones((3, 3)))
+        numbers = np.arange(count + 1)
+        strongest = np.atleast_1d(ndimage.maximum(excess, pieces, numbers))
+        sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+        kept = (strongest > self.options.high - self.options.low) & (sizes >= self.options.smallest * foreign.size)
+        kept[0] = False
+        radius = pixels(2 * self.options.margin, foreign.shape[0])
+        closed = ~grow(~grow(kept[pieces], radius), radius)
+        return grow(closed | _small_holes(closed), pixels(self.options.margin, foreign.shape[0]))
+
+
+def _small_holes(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Holes that are noise; larger ones show what lies behind an arm and a table."""
+    holes, _ = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    sizes = np.bincount(holes.ravel())
+    small = sizes < SMALL_HOLE * mask.size
+    small[0] = False
+    return np.asarray(small[holes])
+
+
+def _smooth(values: Float32[np.ndarray, "h w 3"], scale: float) -> Float32[np.ndarray, "h w 3"]:
+    """Gaussian whose sigma is a fraction of the height."""
+    sigma = scale * values.shape[0]
+    return np.asarray(ndimage.gaussian_filter(values, (sigma, sigma, 0)))

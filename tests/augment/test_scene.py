@@ -1,12 +1,16 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from augment.images import translate
-from augment.scene import Survey, clean_plate, fill_smoothly
+from augment.scene import Survey, fill_smoothly
+from augment.scene.exposure import exposure
+from augment.scene.plate import Samples, clean_plate, take_samples
 from augment.types import Stability
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Role
-from tests.scenes import HEIGHT, LENGTH, WIDTH, crossing_square, panning, wall
+from tests.scenes import HEIGHT, WIDTH, crossing_square, panning, wall
 
 
 def still(length: int) -> np.ndarray:
@@ -40,24 +44,72 @@ def test_black_and_single_frames_are_static(frames: np.ndarray) -> None:
     assert Survey()(ArrayFrames("dark", frames)).stability == Stability.STATIC
 
 
+def samples(frames: np.ndarray, tracks: Sequence[ArrayMask] = ()) -> Samples:
+    return take_samples(ArrayFrames("front", frames), still(len(frames)), len(frames), tracks)
+
+
 def test_plate_is_the_wall_where_it_was_seen() -> None:
     frames, masks = crossing_square(length=20)
-    tracks = [ArrayMask(Role.ROBOT, "square", masks)]
-    plate, hole = clean_plate(ArrayFrames("front", frames), still(20), tracks, samples=20)
+    plate, hole = clean_plate(samples(frames, [ArrayMask(Role.ROBOT, "square", masks)]))
     assert not hole.any()
     np.testing.assert_array_equal(plate, wall(0))
+
+
+def test_what_rests_for_a_third_of_the_time_leaves_no_ghost() -> None:
+    frames = np.repeat(wall(0)[None], 20, axis=0)
+    frames[:7, 10:30, 10:30] = (200, 30, 30)
+    frames[13:, 10:30, 20:50] = (30, 200, 30)
+    plate, _ = clean_plate(samples(frames))
+    np.testing.assert_array_equal(plate[:, :20], wall(0)[:, :20])
+    np.testing.assert_array_equal(plate[:, 30:], wall(0)[:, 30:])
+
+
+def test_companions_show_what_is_hidden_here() -> None:
+    frames, _ = crossing_square()
+    frames[:] = wall(0)
+    frames[:, 12:36, 20:44] = (250, 240, 20)  # it never moves in this episode
+    other = np.repeat(wall(0)[None], 12, axis=0)
+    elsewhere = np.repeat(wall(5)[None], 12, axis=0)
+    survey = Survey(companion_samples=12)
+    companions = [ArrayFrames("front", elsewhere), ArrayFrames("front", other), ArrayFrames("front", other[:, :20])]
+    assert (survey(ArrayFrames("front", frames)).plate[20, 30] == (250, 240, 20)).all()
+    background = survey(ArrayFrames("front", frames), companions)
+    np.testing.assert_array_equal(background.plate, wall(0))
+
+
+def test_exposure_is_measured_per_channel_behind_a_large_object() -> None:
+    gain = np.array([1.05, 0.97, 1.1], np.float32)
+    frame = np.clip(wall(0) * gain, 0, 255).astype(np.uint8)
+    frame[:, :28] = 0
+    np.testing.assert_allclose(exposure(frame, wall(0)), gain, atol=0.02)
+    assert (exposure(np.zeros_like(frame), np.zeros_like(frame)) == 1).all()
+
+
+def test_gains_follow_the_exposure() -> None:
+    gains = 1 + 0.1 * np.sin(np.arange(10))
+    frames = np.stack([np.clip(wall(0) * gain, 0, 255) for gain in gains]).astype(np.uint8)
+    measured = Survey()(ArrayFrames("front", frames)).gains
+    np.testing.assert_allclose(measured / measured.mean(), (gains / gains.mean())[:, None].repeat(3, 1), atol=0.02)
 
 
 def test_hole_is_what_was_never_seen() -> None:
     frames, masks = crossing_square()
     masks[:] = masks[:1]
-    plate, hole = clean_plate(
-        ArrayFrames("front", frames), still(LENGTH), [ArrayMask(Role.ROBOT, "r", masks)], samples=LENGTH
-    )
+    plate, hole = clean_plate(samples(frames, [ArrayMask(Role.ROBOT, "r", masks)]))
     margin_of_one_pixel = np.zeros((HEIGHT, WIDTH), bool)
     margin_of_one_pixel[17:31, 1:15] = True
     np.testing.assert_array_equal(hole, margin_of_one_pixel)
     assert not plate[hole].any()
+
+
+def test_what_a_shift_moves_in_from_outside_is_not_believed() -> None:
+    frames = np.repeat(wall(0)[None], 2, axis=0)
+    shifts = np.array([[2, 0], [0, -3]], np.float32)
+    covered = take_samples(ArrayFrames("front", frames), shifts, 2).covered
+    assert covered[0].sum() == 2 * WIDTH
+    assert covered[0, -2:].all()
+    assert covered[1].sum() == 3 * HEIGHT
+    assert covered[1, :, :3].all()
 
 
 def test_filling_changes_the_hole_alone() -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from augment.errors import RequestError
 from augment.scene import Survey
+from augment.scene.exposure import exposure
 from augment.segment import SEGMENTERS, Motion, Recorded
 from augment.types import Background, Role, Stability
 from robot_io.errors import EpisodeError
@@ -50,8 +52,24 @@ def test_motion_ignores_exposure() -> None:
         [(frame * (1 + 0.03 * number)).clip(0, 255).astype(np.uint8) for number, frame in enumerate(still)]
     )
     recording = replace(episode(), cameras={"front": ArrayFrames("front", brighter)}, length=6)
-    (track,) = Motion()(recording, "front", Background(Stability.STATIC, np.zeros((6, 2), np.float32), still[0], 1.0))
+    gains = np.stack([exposure(frame, still[0]) for frame in brighter])
+    known = Background(Stability.STATIC, np.zeros((6, 2), np.float32), gains, still[0], 1.0)
+    (track,) = Motion()(recording, "front", known)
     assert not track.read(0, 6).any()
+
+
+def test_motion_ignores_shadows_that_fall_on_the_wall() -> None:
+    frames, truth = crossing_square(length=20)
+    shaded = frames.astype(np.float32)
+    fall = np.roll(truth, (6, 3), axis=(1, 2)) & ~truth
+    for mask, frame in zip(fall, shaded, strict=True):
+        frame *= (1 - 0.5 * ndimage.gaussian_filter(mask.astype(np.float32), 1.0) * ~truth[0])[..., None]
+    shaded[truth] = frames[truth]
+    recording = replace(episode(), cameras={"front": ArrayFrames("front", shaded.astype(np.uint8))}, length=20)
+    (track,) = Motion(margin=0.0)(recording, "front", background(frames))
+    found = track.read(0, 20)
+    assert found[truth].mean() > 0.98
+    assert found[fall].mean() < 0.3
 
 
 def test_masks_from_a_folder(tmp_path: Path) -> None:

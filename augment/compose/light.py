@@ -1,0 +1,88 @@
+"""The recorded light, carried over: how much darker each frame's background is than the clean plate.
+
+Ratios are of linear light, taken as the 2.2nd power of the recorded values; multiplying a new plate's recorded values
+by `ratio ** (1 / 2.2)` is then the same as multiplying its linear light by the ratio.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32
+from scipy import ndimage
+
+from augment.images import box_blur, pixels
+
+GAMMA = 2.2
+DARKEST = 0.05  # contact shadows are deep; less than this is noise
+DARK = 40.0  # grey levels: too dark a plate to tell a ratio
+DRIFT = 0.12  # of a channel's ratio from the mean: more is another surface, not another light
+REACH = 6  # times the blur: how far light is interpolated where nothing is known
+
+
+@dataclass(frozen=True)
+class Light:
+    """Options of the shadow transfer."""
+
+    shadows: bool = True
+    """Whether the robot's real shadows are carried over."""
+    smoothing: float = 0.012
+    """Fraction of the height over which light is averaged: finer detail belongs to the old surface."""
+    lit: float = 0.93
+    """Ratios from here to 1 fade to full light, so that noise does not."""
+    softness: float = 1.0
+    """Exponent of the ratio: below 1 for a new light that is softer than the recorded one."""
+
+    def ratio(
+        self,
+        seen: Float32[np.ndarray, "h w 3"],
+        expected: Float32[np.ndarray, "h w 3"],
+        background: Bool[np.ndarray, "h w"],
+    ) -> Float32[np.ndarray, "h w"]:
+        """Factor in 0.05..1 for linear light at every pixel; known on the background, interpolated elsewhere.
+
+        `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded.
+        `background`: True where the frame shows the plate's surfaces for sure.
+        """
+        half = (slice(None, None, 2), slice(None, None, 2))  # light is smooth: half the resolution is plenty
+        ratio = (seen[half] + 2) / (expected[half] + 2)
+        mean = ratio.mean(axis=2)
+        drift = np.abs(ratio - mean[..., None]).max(axis=2)
+        known = background[half] & (expected[half].min(axis=2) > DARK) & (drift < DRIFT)
+        weight = known.astype(np.float32)
+        radius = pixels(self.smoothing, seen.shape[0])
+        linear = np.clip(mean, 0, 1.1).astype(np.float32) ** np.float32(GAMMA)
+        near = _average(linear, weight, radius)
+        far = _average(linear, weight, REACH * radius)
+        light = np.where(np.isfinite(near), near, np.where(np.isfinite(far), far, 1))
+        light = np.where(light > self.lit, light + (1 - light) * _ramp((light - self.lit) / (1 - self.lit)), light)
+        whole = np.clip(light, DARKEST, 1).astype(np.float32) ** np.float32(self.softness)
+        zoom = (seen.shape[0] / whole.shape[0], seen.shape[1] / whole.shape[1])
+        large = ndimage.zoom(whole, zoom, order=1, grid_mode=True, mode="nearest")
+        return np.asarray(np.clip(large, DARKEST, 1), dtype=np.float32)
+
+    def factor(
+        self,
+        seen: Float32[np.ndarray, "h w 3"],
+        expected: Float32[np.ndarray, "h w 3"],
+        background: Bool[np.ndarray, "h w"],
+    ) -> Float32[np.ndarray, "h w"]:
+        """The same for recorded values; 1 everywhere if shadows are not to be carried over."""
+        if not self.shadows:
+            return np.ones(background.shape, dtype=np.float32)
+        return np.asarray(self.ratio(seen, expected, background) ** np.float32(1 / GAMMA))
+
+
+def _average(
+    values: Float32[np.ndarray, "h w"], weight: Float32[np.ndarray, "h w"], radius: int
+) -> Float32[np.ndarray, "h w"]:
+    """Weighted mean over two passes of a box; NaN where no weight is near."""
+    total, mass = values * weight, weight
+    for _ in range(2):
+        total, mass = box_blur(total, radius), box_blur(mass, radius)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(mass > 0.02, total / mass, np.nan), dtype=np.float32)
+
+
+def _ramp(position: np.ndarray) -> np.ndarray:
+    position = np.clip(position, 0, 1)
+    return np.asarray(position * position * (3 - 2 * position))
