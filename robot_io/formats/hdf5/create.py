@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from robot_io.atomic import replacing
-from robot_io.formats.hdf5.disk import creating
+from robot_io.formats.hdf5.disk import writing
 from robot_io.types import Episode
 
 DEMO_LEVEL = ("actions", "rewards", "dones", "states")
@@ -24,7 +24,7 @@ def create(path: Path, episodes: Iterable[Episode], env_name: str) -> None:
     The last tenth, at least one of two or more, is the filter key `valid`, the others `train`. The bytes depend on the
     episodes alone. Raises ValueError when there are none, rates differ, or a camera has two masks of one role.
     """
-    with replacing(path) as unfinished, creating(unfinished) as file:
+    with replacing(path) as unfinished, writing(unfinished) as file:
         _fill(file, episodes, env_name)
 
 

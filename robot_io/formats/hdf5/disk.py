@@ -1,4 +1,4 @@
-"""Creating HDF5 files on a disk that may fill up.
+"""Writing HDF5 files on a disk that may fill up.
 
 When a write fails, the HDF5 library cannot close its file any more and crashes the process later. Here it writes
 through an object that goes on accepting after a failure, so that the file is closed in order and the failure raised.
@@ -14,12 +14,15 @@ import h5py
 
 
 @contextmanager
-def creating(path: Path) -> Iterator[h5py.File]:
-    """A new HDF5 file, on disk when the block ends. Raises OSError with its errno if the disk would not take it."""
-    with path.open("w+b", buffering=0) as raw:
+def writing(path: Path, extend: bool = False) -> Iterator[h5py.File]:
+    """A new HDF5 file, or with `extend` an existing one, on disk when the block ends.
+
+    Raises OSError with its errno if the disk would not take it.
+    """
+    with path.open("r+b" if extend else "w+b", buffering=0) as raw:
         file = _Forbearing(raw.fileno())
         try:
-            with h5py.File(path, "w", driver="fileobj", fileobj=file) as hdf5:
+            with h5py.File(path, "r+" if extend else "w", driver="fileobj", fileobj=file) as hdf5:
                 yield hdf5
         finally:
             if file.failure is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from robot_io.errors import EpisodeError
-from robot_io.formats.hdf5.disk import creating
+from robot_io.formats.hdf5.disk import writing
 from robot_io.memory import timestamps
 from robot_io.types import Clip, Role
 
@@ -93,7 +93,7 @@ class H5FrameWriter:
 
     def __enter__(self) -> "H5FrameWriter":
         with h5py.File(self.source, "r") as source:
-            self._file = creating(self.path)
+            self._file = writing(self.path)
             self._frames = _create_like(source[self.dataset], self._file.__enter__())
         self._shape: tuple[int, ...] = self._frames.shape
         return self

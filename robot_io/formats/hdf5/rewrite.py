@@ -1,7 +1,7 @@
 """Assembling a dataset: originals and variants in one pass, sharing on disk whatever they have in common."""
 
 import json
-import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 
 from robot_io.atomic import replacing
-from robot_io.formats.hdf5.disk import creating
+from robot_io.formats.hdf5.disk import writing
 from robot_io.formats.hdf5.frames import FRAMES
-from robot_io.formats.hdf5.layout import COUNTS, PROVENANCE, camera_shapes, filter_keys, read
+from robot_io.formats.hdf5.layout import COUNTS, DEMO_NAME, PROVENANCE, camera_shapes, filter_keys, read
 from robot_io.types import Part
 
 Usable = Mapping[Path, Sequence[tuple[str, str]]]
@@ -46,37 +46,46 @@ def _assemble_file(
         for position, (demo, episode) in enumerate(demos)
         for part in parts.get(episode, ())
     )
-    with read(path) as source, creating(out) as target:
-        _copy_attributes(source, target)
-        for name in source:
-            if name not in ("data", "mask"):
-                source.copy(source[name], target, name, expand_refs=False)
-        data = target.create_group("data")
-        _copy_attributes(source["data"], data)
-        graft = _Graft(target)
-        sources = {}
-        if keep_originals:
-            for demo, _ in demos:
-                graft(source["data"][demo], data.create_group(demo), {})
-                sources[demo] = demo
-        number = 1 + max((int(name[5:]) for name in source["data"] if re.fullmatch(r"demo_\d+", name)), default=-1)
-        for offset, (_, _, demo, part) in enumerate(variants):
-            variant = data.create_group(f"demo_{number + offset}")
-            graft(source["data"][demo], variant, part.files)
-            variant.attrs[PROVENANCE] = json.dumps(part.provenance.to_json(), sort_keys=True)
-            sources[f"demo_{number + offset}"] = demo
-        _count(source["data"], data)
-        if "mask" in source:
-            _filter(source, target, sources)
+    with read(path) as source:
+        whole = keep_originals and len(demos) == len(source["data"])
+        if whole:
+            shutil.copyfile(path, out)  # nothing to leave out: the fastest copy, and the closest
+            if not variants:
+                return
+        with writing(out, extend=whole) as target:
+            graft = _Graft(target)
+            if not whole:
+                _copy_surroundings(source, target)
+            sources = {demo: demo for demo, _ in demos if keep_originals}
+            for demo in () if whole else sources:
+                graft(source["data"][demo], target["data"].create_group(demo), {})
+            number = 1 + max((int(name[5:]) for name in source["data"] if DEMO_NAME.fullmatch(name)), default=-1)
+            for offset, (_, _, demo, part) in enumerate(variants):
+                name = f"demo_{number + offset}"
+                graft(source["data"][demo], target["data"].create_group(name), part.files)
+                target["data"][name].attrs[PROVENANCE] = json.dumps(part.provenance.to_json(), sort_keys=True)
+                sources[name] = demo
+            _count(source["data"], target["data"])
+            if "mask" in source:
+                _filter(source, target, sources)
+
+
+def _copy_surroundings(source: h5py.File, target: h5py.File) -> None:
+    """Everything but the demos and the filter keys."""
+    _copy_attributes(source, target)
+    for name in source:
+        if name not in ("data", "mask"):
+            source.copy(source[name], target, name, expand_refs=False)
+    _copy_attributes(source["data"], target.create_group("data"))
 
 
 @dataclass
 class _Graft:
-    """Copies demos into `target`; what an earlier demo already brought is hard-linked instead of copied again."""
+    """Copies demos into `target`; what is there already is hard-linked instead of copied again."""
 
     target: h5py.File
-    homes: dict[str, h5py.h5g.GroupID] = field(default_factory=dict)
-    """Path of a verbatim object in the source -> the same object in the target."""
+    homes: dict[str, str] = field(default_factory=dict)
+    """Path of an object in the source -> where a verbatim copy lies in the target, if not at the same path."""
 
     def __call__(self, demo: h5py.Group, into: h5py.Group, replaced: Mapping[str, Path]) -> None:
         """Copy `demo` into the empty group `into`, with the cameras in `replaced` taken from their part files."""
@@ -88,17 +97,17 @@ class _Graft:
         _copy_attributes(source, into)
         for name in source:
             path = f"{source.name}/{name}"
+            home = self.homes.get(path, path)
             if path in files:
                 with h5py.File(files[path], "r") as part:
                     part.copy(FRAMES, into, name)
             elif any(camera.startswith(path + "/") for camera in cameras):
                 self._group(source[name], into.create_group(name), cameras, files)
-            elif path in self.homes:
-                into[name] = self.homes[path]
+            elif isinstance(source.get(name, getlink=True), h5py.HardLink) and home in self.target:
+                into[name] = self.target[home]
             else:
                 source.copy(name, into, name, expand_refs=False)
-                if isinstance(into.get(name, getlink=True), h5py.HardLink):
-                    self.homes[path] = into[name]
+                self.homes[path] = f"{into.name}/{name}"
 
 
 def _copy_attributes(source: h5py.HLObject, target: h5py.HLObject) -> None:
@@ -116,13 +125,16 @@ def _count(source: h5py.Group, data: h5py.Group) -> None:
 
 def _filter(source: h5py.File, target: h5py.File, sources: Mapping[str, str]) -> None:
     """Rewrite the filter keys for the demos in `sources` (name in the target -> name in the source)."""
-    mask = target.create_group("mask")
+    mask = target.require_group("mask")
     _copy_attributes(source["mask"], mask)
     keys = filter_keys(source)
     for name in source["mask"]:
         if name not in keys:
-            source["mask"].copy(name, mask, name, expand_refs=False)
+            if name not in mask:
+                source["mask"].copy(name, mask, name, expand_refs=False)
             continue
+        if name in mask:
+            del mask[name]
         members = [demo.encode() for demo, origin in sources.items() if origin in set(keys[name])]
         stored = source["mask"][name]
         values: Any = members

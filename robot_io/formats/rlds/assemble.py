@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from robot_io.formats.rlds.info import FEATURES, INFO
 from robot_io.formats.rlds.tfrecord import FRAMING, write_record
 from robot_io.types import Part
 
+THREADS = 4
 MAX_RECORD = 1_900_000_000
 """Bytes. Protobuf readers take no message of 2 GiB or more."""
 
@@ -73,9 +75,10 @@ def _write(contents: Contents, layout: Mapping[str, Sequence[Sequence[Item]]], f
     told: list[str] = []
     for split in contents.info.splits:
         shards = layout.get(split.name, [])
-        size = 0
-        for name, items in zip(contents.info.shards(split, len(shards)), shards, strict=True):
-            size += _write_shard(contents, items, folder / name)
+        names = contents.info.shards(split, len(shards))
+        with ThreadPoolExecutor(THREADS) as pool:
+            written = pool.map(lambda name, items: _write_shard(contents, items, folder / name), names, shards)
+            size = sum(written)
         if shards:
             sizes[split.name] = ([len(items) for items in shards], size)
         told += _sidecar_lines(contents, split.name, (item for items in shards for item in items))
