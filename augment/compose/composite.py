@@ -59,13 +59,24 @@ class Composite:
         guessed = translate(backdrop.hole, np.round(backdrop.shifts[index]))
         factor = self.light.factor(seen, old, ~grow(exact, radius) & ~guessed)[..., None]
         out = new * factor
-        band = grow(exact, radius) & ~exact
-        alpha = _alpha(seen, old * factor, exact, guessed, radius)[band][:, None]
+        near = _bounds(exact, 2 * radius)
+        shaded, kept = old[near] * factor[near], exact[near]
+        band = grow(kept, radius) & ~kept
+        alpha = _alpha(seen[near], shaded, kept, guessed[near], radius)[band][:, None]
         # from seen = alpha * foreground + (1 - alpha) * old: the old background's share is exchanged for the new one's
-        out[band] = seen[band] + (1 - alpha) * (out[band] - (old * factor)[band])
-        result: np.ndarray = np.rint(np.clip(out, 0, 255)).astype(np.uint8)
+        out[near][band] = seen[near][band] + (1 - alpha) * (out[near][band] - shaded[band])
+        result: np.ndarray = np.clip(out + np.float32(0.5), 0, 255).astype(np.uint8)
         result[exact] = frame[exact]
         return result
+
+
+def _bounds(mask: Bool[np.ndarray, "h w"], margin: int) -> tuple[slice, slice]:
+    """The rectangle around a mask, with a margin; empty if the mask is."""
+    bounds = []
+    for axis in (1, 0):
+        filled = np.flatnonzero(mask.any(axis=axis))
+        bounds.append(slice(max(0, filled[0] - margin), filled[-1] + margin + 1) if len(filled) else slice(0, 0))
+    return bounds[0], bounds[1]
 
 
 def _alpha(

@@ -2,19 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
+from PIL import Image
 from scipy import ndimage
 
-from augment.images import grow, pixels, translate
+from augment.images import box_blur, grow, pixels, translate
 from augment.segment.base import Segmenter
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import Episode, FrameSource
 
 SAME_TEXTURE = 10.0  # grey levels
 SMALL_HOLE = 0.002  # of the picture
-NOISE, DETAIL, SHADING = 0.003, 0.005, 0.017  # of the height: scales on which differences, textures and light are seen
+WORKING_HEIGHT = 240  # pixels: masks are found at about this size
+NOISE, DETAIL, SHADING = 0.004, 0.004, 0.02  # of the height: radii on which differences, textures and light are seen
 
 
 @dataclass(frozen=True)
@@ -60,30 +63,38 @@ class MotionMask:
         return np.stack(masks) if masks else np.zeros((0, self.frames.height, self.frames.width), np.bool_)
 
     def _mask(self, frame: UInt8[np.ndarray, "h w 3"], index: int) -> Bool[np.ndarray, "h w"]:
-        plate = translate(self.background.plate, self.background.shifts[index]).astype(np.float32)
-        expected = np.minimum(plate * self.background.gains[index], np.float32(255))  # a brighter frame saturates
-        seen = frame.astype(np.float32)
-        excess = _smooth(np.abs(seen - expected), NOISE).max(axis=2) - self._tolerance(expected)
-        foreign = (excess > 0) & ~self._only_lit_otherwise(_smooth(seen, DETAIL), _smooth(expected, DETAIL))
-        return self._blobs(foreign, excess)
+        gain = self.background.gains[index][:, None, None]
+        known = self._still
+        if self.background.shifts[index].any():
+            known = _Expected.of(translate(self.background.plate, self.background.shifts[index]), self._reduction)
+        seen = _planes(frame, self._reduction)
+        lit = np.minimum(gain * known.planes, np.float32(255))  # a brighter frame saturates
+        tolerance = self.options.low + self.options.misregistration * known.slope
+        excess = _blur(np.abs(seen - lit), NOISE).max(axis=0) - tolerance
+        foreign = (excess > 0) & ~self._only_lit_otherwise(seen, gain, known)
+        small = self._blobs(foreign, excess.astype(np.float32))
+        return _enlarged(small, self._reduction, frame.shape[0], frame.shape[1])
 
-    def _tolerance(self, expected: Float32[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w"]:
-        """Differences up to this are explained by noise, or by an edge that is registered not quite right."""
-        slope = np.hypot(*np.gradient(ndimage.gaussian_filter(expected.mean(axis=2), 1.0)))
-        return np.asarray(self.options.low + self.options.misregistration * slope, dtype=np.float32)
+    @property
+    def _reduction(self) -> int:
+        return max(1, round(self.frames.height / WORKING_HEIGHT))
+
+    @cached_property
+    def _still(self) -> "_Expected":
+        return _Expected.of(self.background.plate, self._reduction)
 
     def _only_lit_otherwise(
-        self, seen: Float32[np.ndarray, "h w 3"], expected: Float32[np.ndarray, "h w 3"]
+        self, seen: Float32[np.ndarray, "3 h w"], gain: Float32[np.ndarray, "3 1 1"], known: "_Expected"
     ) -> Bool[np.ndarray, "h w"]:
         """The same surface in shadow or in a little more light: same chromaticity, same texture.
 
         A shadow's colour may drift from the plate's the more, the deeper it is, as the light that is left is another.
         """
-        ratio = (seen + 2) / (expected + 2)
-        light = ratio.mean(axis=2)
-        drift = np.abs(ratio - light[..., None]).max(axis=2)
-        seen_texture, expected_texture = seen - _smooth(seen, SHADING), expected - _smooth(expected, SHADING)
-        texture = np.abs(seen_texture - light[..., None] * expected_texture).max(axis=2)
+        detail = _blur(seen, DETAIL)
+        ratio = (detail + 2) / (gain * known.detail + 2)
+        light = ratio.mean(axis=0)
+        drift = np.abs(ratio - light).max(axis=0)
+        texture = np.abs(detail - _blur(seen, SHADING) - light * gain * known.texture).max(axis=0)
         shadow = (light > self.options.darkest_shadow) & (light <= 1) & (drift < 0.05 + 0.1 * (1 - light))
         glow = (light > 1) & (light < 1.25) & (drift < 0.06)
         return np.asarray((shadow | glow) & (texture < SAME_TEXTURE))
@@ -101,6 +112,42 @@ class MotionMask:
         return grow(closed | _small_holes(closed), pixels(self.options.margin, foreign.shape[0]))
 
 
+@dataclass(frozen=True, eq=False)
+class _Expected:
+    """The plate as frames are compared with it, reduced; all of it scales with a frame's gain."""
+
+    planes: Float32[np.ndarray, "3 h w"]
+    detail: Float32[np.ndarray, "3 h w"]
+    texture: Float32[np.ndarray, "3 h w"]
+    slope: Float32[np.ndarray, "h w"]
+
+    @classmethod
+    def of(cls, plate: UInt8[np.ndarray, "H W 3"], reduction: int) -> "_Expected":
+        planes = _planes(plate, reduction)
+        detail = _blur(planes, DETAIL)
+        slope = np.hypot(*np.gradient(detail.mean(axis=0)))
+        return cls(planes, detail, detail - _blur(planes, SHADING), slope.astype(np.float32))
+
+
+def _planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
+    """Channels first, every pixel the mean of `reduction` x `reduction`."""
+    reduced = np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture
+    return np.ascontiguousarray(np.moveaxis(reduced, -1, 0), dtype=np.float32)
+
+
+def _blur(planes: Float32[np.ndarray, "3 h w"], scale: float) -> Float32[np.ndarray, "3 h w"]:
+    """Mean over a square whose radius is a fraction of the height."""
+    return box_blur(planes, pixels(scale, planes.shape[1]))
+
+
+def _enlarged(mask: Bool[np.ndarray, "h w"], factor: int, height: int, width: int) -> Bool[np.ndarray, "H W"]:
+    """Back to the frame's size, the steps of the edge rounded off."""
+    if factor == 1:
+        return mask
+    large = np.repeat(np.repeat(mask, factor, axis=0), factor, axis=1)[:height, :width]
+    return np.asarray(box_blur(large.astype(np.float32), factor) > 0.5)
+
+
 def _small_holes(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Holes that are noise; larger ones show what lies behind an arm and a table."""
     holes, _ = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
@@ -108,9 +155,3 @@ def _small_holes(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     small = sizes < SMALL_HOLE * mask.size
     small[0] = False
     return np.asarray(small[holes])
-
-
-def _smooth(values: Float32[np.ndarray, "h w 3"], scale: float) -> Float32[np.ndarray, "h w 3"]:
-    """Gaussian whose sigma is a fraction of the height."""
-    sigma = scale * values.shape[0]
-    return np.asarray(ndimage.gaussian_filter(values, (sigma, sigma, 0)))
