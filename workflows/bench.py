@@ -1,7 +1,7 @@
 """`restage bench`: figures as ratios, measured side by side in one run."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 from augment.errors import RequestError
 from workflows import _bench_io, _bench_pipeline, _config
 
-BENCHES: dict[str, Callable[[Path], list[str]]] = {"io": _bench_io.measure, "pipeline": _bench_pipeline.measure}
+BENCHES: dict[str, Callable[[Path], Iterator[str]]] = {"io": _bench_io.measure, "pipeline": _bench_pipeline.measure}
 
 
 def main(config: Any) -> int:
-    """Returns 0. Raises RequestError for an unknown bench."""
+    """Returns 0. Raises RequestError for an unknown bench, RunError where a run that is measured fails."""
     name = _config.text(config, "name")
     if name not in BENCHES:
         raise RequestError(f"unknown name={name}; known: {', '.join(BENCHES)}")
