@@ -1,0 +1,154 @@
+"""The measurements compare what they say they compare; how fast anything is, is nobody's business here."""
+
+import filecmp
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from robot_io import open_dataset
+from robot_io.atomic import remove
+from robot_io.validation import compare, unsound_episodes
+from workflows import _bench_io, _bench_pipeline
+from workflows.cli import main
+
+SIZE = _bench_io.Size(episodes=5, length=8, side=32)
+
+
+@pytest.fixture(params=["hdf5", "rlds"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "source"
+    {"hdf5": _bench_io.make_hdf5, "rlds": _bench_io.make_rlds}[request.param](path, SIZE)
+    return path
+
+
+def test_the_datasets_are_sound(source: Path) -> None:
+    dataset = open_dataset(source)
+    assert dataset.problems() == []
+    assert list(unsound_episodes(dataset)) == []
+    assert len({entry.id for entry in dataset.entries}) == SIZE.episodes
+    for entry in dataset.entries:
+        cameras = dataset.open(entry.id).cameras
+        assert {(len(frames), frames.height, frames.width) for frames in cameras.values()} == {(8, 32, 32)}
+        assert tuple(cameras) == _bench_io.CAMERAS
+
+
+def test_rewrite_and_copy_carry_everything_over(source: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(source)
+    for action in (_bench_io.rewrite, _bench_io.copy):
+        out = tmp_path / "out"
+        action(source, out)
+        result = compare(dataset, open_dataset(out))
+        assert result.violations == []
+        assert result.episodes == SIZE.episodes
+        remove(out)
+
+
+def test_a_copied_folder_has_the_same_files(tmp_path: Path) -> None:
+    _bench_io.make_rlds(tmp_path / "source", SIZE)
+    _bench_io.copy(tmp_path / "source", tmp_path / "out")
+    files = [path.relative_to(tmp_path / "source") for path in (tmp_path / "source").rglob("*") if path.is_file()]
+    same, different, failed = filecmp.cmpfiles(tmp_path / "source", tmp_path / "out", files, shallow=False)
+    assert (len(same), different, failed) == (_bench_io.SHARDS + 2, [], [])
+
+
+@pytest.mark.parametrize(
+    ("make", "read", "needs"),
+    [
+        (_bench_io.make_hdf5, _bench_io.read_hdf5, "h5py"),
+        (_bench_io.make_rlds, _bench_io.read_rlds, "google.protobuf"),
+    ],
+)
+def test_both_readers_give_the_same_frames_in_the_same_order(
+    make: Callable[[Path, _bench_io.Size], None],
+    read: Callable[[Path], Iterator[np.ndarray]],
+    needs: str,
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip(needs)
+    make(tmp_path / "source", SIZE)
+    ours = np.concatenate(list(_bench_io.read_frames(open_dataset(tmp_path / "source"))))
+    plain = np.concatenate(list(read(tmp_path / "source")))
+    assert len(ours) == SIZE.episodes * SIZE.length * len(_bench_io.CAMERAS)
+    np.testing.assert_array_equal(ours, plain)
+
+
+def test_a_verdict_follows_the_ratio() -> None:
+    assert str(_bench_io.Comparison("x", 1.5, 1.0, 1.5)).endswith("  1.50    1.50  met")
+    assert str(_bench_io.Comparison("x", 1.6, 1.0, 1.5)).endswith("  1.60    1.50  MISSED")
+
+
+def test_side_by_side_takes_turns_and_cleans_up_after_each() -> None:
+    calls: list[str] = []
+    ours, plain, clean = (lambda name=name: calls.append(name) for name in ("ours", "plain", "clean"))
+    _bench_io.side_by_side("x", ours, plain, 1.0, 2, clean)
+    assert calls == ["ours", "clean", "plain", "clean"] * 2
+
+
+def test_io_gives_every_ratio_of_the_contract(tmp_path: Path) -> None:
+    pytest.importorskip("google.protobuf")
+    lines = list(_bench_io.measure(tmp_path, SIZE, SIZE, repetitions=1))
+    rows = [re.fullmatch(r"(\w+: .+?) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)  (met|MISSED)", line) for line in lines]
+    assert [(row[1], float(row[5])) for row in rows if row] == [
+        ("hdf5: identity rewrite / copy", 1.5),
+        ("hdf5: read every frame / h5py", 1.2),
+        ("rlds: identity rewrite / copy", 1.5),
+        ("rlds: read every frame / protobuf and Pillow", 1.2),
+    ]
+
+
+def test_without_protobuf_the_row_that_needs_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    lines = list(_bench_io.measure(tmp_path, SIZE, SIZE, repetitions=1))
+    assert "rlds: reading is left out, because protobuf is not installed" in lines
+    assert sum(line.endswith((" met", " MISSED")) for line in lines) == 3
+
+
+def test_pipeline_gives_stages_and_peaks(tmp_path: Path) -> None:
+    lines = list(_bench_pipeline.measure(tmp_path, length=8, lengths=(8, 16), height=48, width=64))
+    shares = {row[1]: int(row[2]) for line in lines if (row := re.fullmatch(r"(\w.*?) +[\d.]+ +(\d+)%", line))}
+    assert {"survey", "layers", "generate", "decode", "compose", "encode", "check"} < set(shares)
+    assert sum(shares.values()) == pytest.approx(100, abs=len(shares))
+    lengths = [int(row[1]) for line in lines if (row := re.fullmatch(r" +(\d+) +\d+", line))]
+    assert lengths == [8, 16]
+    assert sum(line.endswith((" met", " MISSED")) for line in lines) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_restages_every_camera_in_every_variant(tmp_path: Path) -> None:
+    source, out = tmp_path / "recording.hdf5", tmp_path / "restaged.hdf5"
+    _bench_pipeline.make_recording(source, 8, 48, 64)
+    run = _bench_pipeline.augment(source, out, 2)
+    assert run.summary["cameras"] == {camera: {"restaged": 2} for camera in _bench_io.CAMERAS}
+    assert run.seconds > sum(run.summary["seconds"].values())
+    assert _bench_pipeline.codec_seconds(source, out, tmp_path / "frames") > 0
+
+
+def test_the_peak_is_that_of_the_run_alone(tmp_path: Path) -> None:
+    ballast = np.ones(400_000_000, np.uint8)  # would be inherited by a process that this one forks
+    source = tmp_path / "recording.hdf5"
+    _bench_pipeline.make_recording(source, 8, 48, 64, flat=True)
+    assert 20 < _bench_pipeline.augment(source, tmp_path / "out.hdf5", 1).peak < ballast.nbytes / 1e6
+
+
+def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
+    with pytest.raises(_bench_pipeline.RunError, match="no dataset at"):
+        _bench_pipeline.augment(tmp_path / "nothing.hdf5", tmp_path / "out.hdf5", 1)
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_recording_holds_the_painted_frames(flat: bool, tmp_path: Path) -> None:
+    _bench_pipeline.make_recording(tmp_path / "x.hdf5", 3, 24, 32, flat)
+    with h5py.File(tmp_path / "x.hdf5") as file:
+        for seed, camera in enumerate(_bench_io.CAMERAS):
+            painted = np.stack(list(_bench_io.paint(seed, 3, 24, 32, flat)))
+            np.testing.assert_array_equal(file[f"data/demo_0/obs/{camera}"][()], painted)
+
+
+def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "name=speed"]) == 2
+    assert "unknown name=speed; known: io, pipeline" in capsys.readouterr().err
