@@ -20,6 +20,7 @@ from robot_io.formats.base import Dataset
 from workflows import _config
 from workflows._dataset import choose, companions_of, open_configured
 from workflows._progress import watching
+from workflows._report import write_report
 
 
 def main(config: Any) -> int:
@@ -44,8 +45,8 @@ def run(
     _say_what_stays(flow, dataset, list(names))
     schedule = Schedule(list(names), flow.recipe.variants)
     with _claimed(work, out, flow, source) as companions:
-        perception = replace(flow.perception, companions=companions)
-        worker = Worker(replace(flow, perception=perception), source, work, layers, version("restage"))
+        flow = replace(flow, perception=replace(flow.perception, companions=companions))
+        worker = Worker(flow, source, work, layers, version("restage"))
         Ledger(work).sweep()
         start, state = time.monotonic(), "interrupted"
         try:
@@ -63,6 +64,8 @@ def run(
                 **summarise(schedule, names, quarantined, flow.recipe.preserve),
             }
             _write(work / "summary.json", record)
+        parts = Ledger(work).parts(names, flow.recipe.variants)
+        write_report(work / "report.html", flow, source, layers, parts, schedule, record)
     _say_summary(record, out, work)
     return code
 
@@ -165,7 +168,7 @@ def _say_summary(record: Mapping[str, Any], out: Path, work: Path) -> None:
         _say(f"  {camera}: " + ", ".join(f"{count} {fate}" for fate, count in fates.items()))
     for item in (*record["quarantined"], *record["failed"], *record["rejected"])[:20]:
         _say(f"  {item['episode']}: {item['reason']}")
-    _say(f"{out}\n{work / 'summary.json'}")
+    _say(f"{out}\n{work / 'summary.json'}\n{work / 'report.html'}")
 
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:

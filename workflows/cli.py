@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
 
 EXIT_ERROR, EXIT_BAD_REQUEST, EXIT_BAD_EPISODE = 1, 2, 3
 
@@ -52,10 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(name: str, overrides: list[str]) -> int:
     from augment.errors import RequestError, RunError
+    from robot_io import interruption
     from robot_io.errors import DatasetError, EpisodeError
     from workflows import _config
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interruption.interrupt)
     try:
         if {"--help", "-h"} & set(overrides):
             _say(_config.describe(name))
@@ -71,13 +72,10 @@ def _run(name: str, overrides: list[str]) -> int:
         _complain(str(error))
         return EXIT_ERROR
     except KeyboardInterrupt:
+        interruption.forget()
         _complain("interrupted; what is finished is kept, and the same command resumes")
         return EXIT_ERROR
     return code
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _say(text: str) -> None:

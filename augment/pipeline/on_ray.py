@@ -12,6 +12,7 @@ from typing import Any
 from augment.errors import RequestError, RunError
 from augment.pipeline.schedule import Job, Receipt, Schedule
 from augment.pipeline.worker import Worker
+from robot_io.interruption import heed
 
 POLL_SECONDS = 5.0
 
@@ -75,6 +76,7 @@ class _Crew:
 
     def run(self, schedule: Schedule, observe: Callable[[Receipt], None]) -> None:
         while not schedule.finished:
+            heed()
             while self._idle and (job := schedule.next()) is not None:
                 actor = self._idle.pop()
                 self._busy[actor.do.remote(job)] = (actor, job)

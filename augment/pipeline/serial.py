@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from augment.pipeline.schedule import Receipt, Schedule
 from augment.pipeline.worker import Worker
+from robot_io.interruption import heed
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Serial:
     def run(self, worker: Worker, schedule: Schedule, observe: Callable[[Receipt], None]) -> None:
         """Work the schedule off. Raises RunError."""
         while (job := schedule.next()) is not None:
+            heed()
             receipt = worker(job)
             observe(receipt)
             schedule.ended(receipt)

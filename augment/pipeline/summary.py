@@ -32,7 +32,10 @@ def summarise(
         "reused": sum(receipt.reused and receipt.job.variant is not None for receipt in schedule.receipts),
         "worker_deaths": schedule.deaths,
         "cameras": {camera: dict(sorted(count.items())) for camera, count in sorted(fates.items())},
-        "figures": _figures(schedule),
+        "figures": {
+            name: {"min": min(values), "median": round(float(np.median(values)), 5), "max": max(values)}
+            for name, values in measured(schedule).items()
+        },
         "preserve": _roles(schedule, preserve),
         "rejected": [
             {"episode": names[job.episode], "variant": job.variant, "reason": outcome.reason, "tries": outcome.attempts}
@@ -60,17 +63,14 @@ def exit_code(schedule: Schedule, quarantined: Mapping[str, str]) -> int:
     return EXIT_DONE if complete else EXIT_INCOMPLETE
 
 
-def _figures(schedule: Schedule) -> dict[str, dict[str, float]]:
-    """Least, median and greatest of every figure that the checks measured, over all restaged cameras."""
+def measured(schedule: Schedule) -> dict[str, list[float]]:
+    """Name -> what the checks measured, over all restaged cameras."""
     values: dict[str, list[float]] = {}
     for receipt in schedule.receipts:
         for figures in (receipt.outcome.figures if receipt.outcome else {}).values():
             for name, value in figures.items():
                 values.setdefault(name, []).append(value)
-    return {
-        name: {"min": min(found), "median": round(float(np.median(found)), 5), "max": max(found)}
-        for name, found in sorted(values.items())
-    }
+    return dict(sorted(values.items()))
 
 
 def _roles(schedule: Schedule, preserve: Sequence[Role]) -> dict[str, str]:

@@ -1,15 +1,19 @@
 """What is particular to robomimic-style HDF5; the promises of every format are in test_formats.py."""
 
 import json
+import os
+import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
-from robot_io import DatasetError, EpisodeError, Part, Provenance, Role, open_dataset
+from robot_io import DatasetError, EpisodeError, Part, Provenance, Role, interruption, open_dataset
 from robot_io.formats.base import Dataset
+from robot_io.formats.hdf5.disk import writing
 from tests.robot_io.hdf5_builder import build
 
 REAL = Path(__file__).parents[3] / "shared/data/g1_hdf5/g1_pick.hdf5"
@@ -298,3 +302,31 @@ def test_real_recording_is_rewritten_without_loss(tmp_path: Path) -> None:
     again = open_dataset(tmp_path / "out.hdf5")
     assert [entry.id for entry in again.entries] == [entry.id for entry in dataset.entries]
     assert list(again.dataset_fields()) == list(dataset.dataset_fields())
+
+
+def test_an_interruption_within_the_library_waits_until_it_is_heeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+    steps = []
+
+    def interrupted(*arguments: Any) -> int:
+        interruption.interrupt(signal.SIGINT, None)
+        return pwrite(*arguments)
+
+    def write() -> None:
+        with writing(tmp_path / "x.hdf5") as file:
+            file["a"] = np.zeros(100_000)
+            monkeypatch.setattr(os, "pwrite", interrupted)
+            file["b"] = np.zeros(100_000)
+            monkeypatch.undo()
+            steps.append("written")
+            interruption.heed()
+            steps.append("not heeded")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert steps == ["written"]
+    interruption.heed()  # nothing is left of it
+    with h5py.File(tmp_path / "x.hdf5") as file:
+        assert len(file["b"]) == 100_000

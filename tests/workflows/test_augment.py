@@ -38,6 +38,8 @@ def test_from_one_dataset_to_another(demos: Path, tmp_path: Path, capsys: pytest
     assert record["preserve"]["robot"] == "provided for 3 of 6 cameras"
     assert record["preserve"]["support"] == "provided by nobody: not preserved"
     assert set(record["seconds"]) >= {"open", "survey", "segment", "layers", "generate", "decode", "compose", "encode"}
+    report = (tmp_path / "out.hdf5.restage" / "report.html").read_text()
+    assert report.count("data:image/jpeg") == report.count("data:image/webp") == 3
     said = capsys.readouterr().err
     assert said.index("nobody provides object, goal, support") < said.index("6/6 variants")
     assert main(["validate", f"dataset.path={out}", f"source.path={demos}"]) == 0

@@ -1,7 +1,8 @@
-"""Writing HDF5 files on a disk that may fill up.
+"""Writing HDF5 files on a disk that may fill up, in a process that may be interrupted.
 
 When a write fails, the HDF5 library cannot close its file any more and crashes the process later. Here it writes
-through an object that goes on accepting after a failure, so that the file is closed in order and the failure raised.
+through an object that goes on accepting after a failure, so that the file is closed in order and the failure raised
+then. That object is called from within the library, where no interruption may be raised; it is held back.
 """
 
 import os
@@ -12,14 +13,16 @@ from typing import Any
 
 import h5py
 
+from robot_io.interruption import holding_back
+
 
 @contextmanager
 def writing(path: Path, extend: bool = False) -> Iterator[h5py.File]:
     """A new HDF5 file, or with `extend` an existing one, on disk when the block ends.
 
-    Raises OSError with its errno if the disk would not take it.
+    Raises OSError with its errno if the disk would not take it, KeyboardInterrupt for one that was held back.
     """
-    with path.open("r+b" if extend else "w+b", buffering=0) as raw:
+    with holding_back(), path.open("r+b" if extend else "w+b", buffering=0) as raw:
         file = _Forbearing(raw.fileno())
         try:
             with h5py.File(path, "r+" if extend else "w", driver="fileobj", fileobj=file) as hdf5:

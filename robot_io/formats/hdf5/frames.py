@@ -10,6 +10,7 @@ from jaxtyping import Bool, Shaped
 
 from robot_io.errors import EpisodeError
 from robot_io.formats.hdf5.disk import writing
+from robot_io.interruption import heed
 from robot_io.memory import timestamps
 from robot_io.types import Clip, Role
 
@@ -112,6 +113,7 @@ class H5FrameWriter:
             )
         self._frames[clip.start : clip.stop] = turned(clip.frames) if self.is_turned else clip.frames
         self._next = clip.stop
+        heed()
         return clip
 
 

@@ -14,6 +14,7 @@ from robot_io.atomic import replacing
 from robot_io.formats.hdf5.disk import writing
 from robot_io.formats.hdf5.frames import FRAMES
 from robot_io.formats.hdf5.layout import COUNTS, DEMO_NAME, PROVENANCE, camera_shapes, filter_keys, read
+from robot_io.interruption import heed
 from robot_io.types import Part
 
 Usable = Mapping[Path, Sequence[tuple[str, str]]]
@@ -65,6 +66,7 @@ def _assemble_file(
                 graft(source["data"][demo], target["data"].create_group(name), part.files)
                 target["data"][name].attrs[PROVENANCE] = json.dumps(part.provenance.to_json(), sort_keys=True)
                 sources[name] = demo
+                heed()
             _count(source["data"], target["data"])
             if "mask" in source:
                 _filter(source, target, sources)

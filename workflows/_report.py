@@ -1,0 +1,92 @@
+"""The stories that a run's report tells: for the first episodes, each restaged camera with its variants."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from augment.compose import Backdrop
+from augment.evaluation import Story, contact_sheet, overlay, render_report
+from augment.images import resize
+from augment.layers import Layers, file_name
+from augment.pipeline import Flow, Schedule
+from augment.pipeline.episode import Source, prepare
+from augment.pipeline.stopwatch import Stopwatch
+from augment.pipeline.summary import measured
+from robot_io.types import FrameSource, Part
+from workflows.preview import spread
+
+EPISODES = 12  # a report of thousands would open in no browser
+COLUMNS = 8
+MOMENTS = 24
+ANIMATED = 3  # variants beside the recording
+ANIMATION_HEIGHT = 200  # pixels
+
+
+def write_report(
+    path: Path, flow: Flow, source: Source, layers: Path, parts: Iterable[Part], schedule: Schedule, record: Any
+) -> None:
+    """Write `report.html`. `parts` are the finished variants; `record` is the run's summary."""
+    made: dict[str, list[Part]] = {}
+    for part in parts:
+        made.setdefault(part.episode, []).append(part)
+    chosen = {episode: made[episode] for episode in list(made)[:EPISODES]}
+    html = render_report("Restage", record, measured(schedule), _stories(flow, source, layers, chosen))
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_text(html)
+    unfinished.replace(path)
+
+
+def _stories(flow: Flow, source: Source, root: Path, made: Mapping[str, Sequence[Part]]) -> Iterator[Story]:
+    for episode_id, parts in made.items():
+        known = prepare(flow.perception, source, episode_id, root, Stopwatch())
+        episode = source.open(episode_id)
+        for camera in sorted({camera for part in parts for camera in part.files}):
+            frames, layers = episode.cameras[camera], known[camera]
+            plates = {part.variant: _plate(part, camera) for part in parts if camera in part.files}
+            title = f"{episode.name}, {camera}: {'; '.join(episode.language)}".rstrip(": ")
+            yield Story(title, _sheet(flow, frames, layers, plates), _animation(flow, frames, layers, plates))
+
+
+def _sheet(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int, np.ndarray]) -> np.ndarray:
+    indices = spread(len(frames), COLUMNS)
+    recorded = [frames.read(index, index + 1).frames for index in indices]
+    masked = [overlay(clip, layers.masks(index, index + 1)) for clip, index in zip(recorded, indices, strict=True)]
+    hole = np.where(layers.hole[..., None], np.uint8(255), layers.plate // 2)
+    rows = [
+        (f"recorded: frames {', '.join(map(str, indices))}", [clip[0] for clip in recorded]),
+        (", ".join(f"{track.role} ({track.label})" for track in layers.tracks), [clip[0] for clip in masked]),
+        ("clean plate, where it was never seen (white), and the new plates", [layers.plate, hole, *plates.values()]),
+    ]
+    for variant, plate in plates.items():
+        pictures = [restaged_frame(flow, frames, layers, plate, index) for index in indices]
+        rows.append((f"variant {variant}", pictures))
+    return contact_sheet(rows)
+
+
+def _animation(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int, np.ndarray]) -> list[np.ndarray]:
+    shown = list(plates.values())[:ANIMATED]
+    pictures = []
+    for index in spread(len(frames), MOMENTS):
+        recorded = frames.read(index, index + 1).frames[0]
+        variants = [restaged_frame(flow, frames, layers, plate, index) for plate in shown]
+        joined = np.concatenate([recorded, *variants], axis=1)
+        height = min(ANIMATION_HEIGHT, joined.shape[0])
+        pictures.append(resize(joined, height, round(joined.shape[1] * height / joined.shape[0])))
+    return pictures
+
+
+def restaged_frame(flow: Flow, frames: FrameSource, layers: Layers, plate: np.ndarray, index: int) -> np.ndarray:
+    """One frame as it was composed, before encoding; uint8 `(h, w, 3)`."""
+    window = slice(index, index + 1)
+    backdrop = Backdrop(layers.plate, layers.hole, plate, layers.shifts[window], layers.gains[window])
+    exact = flow.composite.exact(layers.keep(flow.recipe.preserve, index, index + 1))
+    composed: np.ndarray = flow.composite(frames.read(index, index + 1), exact, backdrop).frames[0]
+    return composed
+
+
+def _plate(part: Part, camera: str) -> np.ndarray:
+    with Image.open(part.files[camera].with_name(f"{file_name(camera)}.plate.png")) as image:
+        return np.asarray(image.convert("RGB"))
