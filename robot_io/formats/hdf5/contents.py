@@ -9,7 +9,16 @@ from xxhash import xxh3_64, xxh3_64_hexdigest
 
 from robot_io.errors import DatasetError
 from robot_io.formats.hdf5.digests import attribute_digest, dataset_digest, links, walk
-from robot_io.formats.hdf5.layout import DEMO_NAME, PROVENANCE, camera_shapes, demo_order, files_of, filter_keys, read
+from robot_io.formats.hdf5.layout import (
+    DEMO_NAME,
+    PROVENANCE,
+    camera_shapes,
+    demo_order,
+    files_of,
+    filter_keys,
+    is_camera,
+    read,
+)
 from robot_io.types import EpisodeEntry, Field
 
 Listing = list[tuple[EpisodeEntry, str]]
@@ -114,13 +123,13 @@ def _memberships(file: h5py.File) -> dict[str, tuple[str, ...]]:
 
 
 def demo_fields(group: h5py.Group) -> Iterator[Field]:
-    cameras = {f"obs/{name}": name for name in camera_shapes(group)}
     for path, item in (("", group), *walk(group)):
         for name in sorted(item.attrs):
             mark = path == "" and name == PROVENANCE
             yield Field(f"{path}@{name}", attribute_digest(item.attrs, name), bookkeeping=mark)
         if isinstance(item, h5py.Dataset):
-            yield Field(path, dataset_digest(item), camera=cameras.get(path))
+            camera = path.removeprefix("obs/") if path.startswith("obs/") and is_camera(item) else None
+            yield Field(path, dataset_digest(item), camera)
         else:
             for name, target in links(item):
                 yield Field(f"{path}/{name}", f"-> {target}")

@@ -58,11 +58,12 @@ def camera_shapes(demo: h5py.Group) -> dict[str, tuple[int, ...]]:
     obs = demo.get("obs")
     if not isinstance(obs, h5py.Group):
         return {}
-    return {
-        name: item.shape
-        for name, item in walk(obs)
-        if isinstance(item, h5py.Dataset) and item.dtype == np.uint8 and item.ndim == 4 and item.shape[-1] == 3
-    }
+    return {name: item.shape for name, item in walk(obs) if is_camera(item)}
+
+
+def is_camera(item: h5py.Group | h5py.Dataset) -> bool:
+    """Whether an object below `obs` is a stream of RGB pictures."""
+    return isinstance(item, h5py.Dataset) and item.dtype == np.uint8 and item.ndim == 4 and item.shape[-1] == 3
 
 
 def filter_keys(file: h5py.File) -> dict[str, list[str]]:
