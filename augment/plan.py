@@ -1,7 +1,6 @@
 """Deciding: recipe + seed -> plans. Every random choice of a variant is made here, before any pixel."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
@@ -10,8 +9,6 @@ import numpy as np
 
 from augment.errors import RequestError
 from augment.types import Generates, Plan, PlannedStep, Role
-
-DEFAULT_PRESERVE = (Role.ROBOT, Role.OBJECT, Role.GOAL, Role.SUPPORT)
 
 
 @dataclass(frozen=True)
@@ -65,9 +62,3 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     """The plan as JSON values, its id included."""
     record: dict[str, Any] = asdict(plan)
     return {"id": content_hash(record), **record}
-
-
-def plan_from_json(record: Mapping[str, Any]) -> Plan:
-    """Inverse of `plan_json`."""
-    fields = {name: record[name] for name in Plan.__dataclass_fields__ if name != "steps"}
-    return Plan(**fields, steps=tuple(PlannedStep(**step) for step in record["steps"]))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from robot_io.atomic import flush
 from robot_io.types import Part, Provenance
 
 PART = "part.json"
@@ -86,7 +87,7 @@ class Ledger:
         part = self._part(provenance.source, provenance.variant)
         shutil.rmtree(part, ignore_errors=True)  # made from layers that have changed since
         folder.rename(part)
-        _sync_folder(part.parent)
+        flush(part.parent)
 
     def note(self, episode: str, variant: int, outcome: Outcome) -> None:
         """Remember a variant that did not become a part."""
@@ -128,11 +129,3 @@ def _write_json(path: Path, record: Mapping[str, Any]) -> None:
         json.dump(record, file, indent=1, sort_keys=True)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,11 +5,12 @@ import pytest
 
 from augment.errors import RequestError
 from augment.generate import Texture
-from augment.plan import DEFAULT_PRESERVE, Recipe, Step, content_hash, make_plan, plan_json, random_for
+from augment.plan import Recipe, Step, content_hash, make_plan, plan_json, random_for
+from augment.types import Role
 
 
 def recipe(variants: int = 2) -> Recipe:
-    return Recipe(variants, DEFAULT_PRESERVE, (Step("background", "texture", Texture()),))
+    return Recipe(variants, tuple(Role)[:4], (Step("background", "texture", Texture()),))
 
 
 def test_same_request_same_plan() -> None:

@@ -17,10 +17,10 @@ from augment.compose import Composite
 from augment.generate import Generator, Texture
 from augment.layers import Layers
 from augment.pipeline import Flow, Job, Ledger, Perception, Receipt, Schedule, Serial, Status, Worker
-from augment.plan import DEFAULT_PRESERVE, Recipe, Step
+from augment.plan import Recipe, Step
 from augment.scene import Survey
 from augment.segment import Recorded
-from augment.types import SceneView
+from augment.types import Role, SceneView
 from robot_io import FrameWriter, open_dataset
 from robot_io.formats.base import Dataset
 from robot_io.types import Episode, FrameSource
@@ -31,7 +31,7 @@ def make_flow(generator: Generator | None = None, check: Check | None = None, ke
     step = Step("background", "texture", generator or Texture())
     return Flow(
         perception=Perception(Survey(), Recorded(keep_always=str(keep_always) if keep_always else None)),
-        recipe=Recipe(2, DEFAULT_PRESERVE, (step,)),
+        recipe=Recipe(2, tuple(Role)[:4], (step,)),
         composite=Composite(),
         check=check or DefaultCheck(),
         seed=3,
