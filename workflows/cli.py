@@ -71,6 +71,9 @@ def _run(name: str, overrides: list[str]) -> int:
     except RunError as error:
         _complain(str(error))
         return EXIT_ERROR
+    except OSError as error:
+        _complain(f"{error}; what is finished is kept, and the same command resumes")
+        return EXIT_ERROR
     except KeyboardInterrupt:
         interruption.forget()
         _complain("interrupted; what is finished is kept, and the same command resumes")

@@ -143,12 +143,12 @@ def _made_from(perception: Perception, episode: Episode, camera: str) -> dict[st
 
 
 def _companions(source: Source, episodes: Sequence[str], camera: str) -> list[FrameSource]:
-    """The camera in other episodes; those that cannot be opened are of no help."""
+    """The camera in other episodes; those that are gone, or cannot be opened, are of no help."""
     found = []
     for episode_id in episodes:
         try:
             cameras = source.open(episode_id).cameras
-        except EpisodeError:
+        except (EpisodeError, KeyError):
             continue
         if camera in cameras:
             found.append(cameras[camera])

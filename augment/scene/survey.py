@@ -11,6 +11,7 @@ from augment.scene.exposure import exposure
 from augment.scene.plate import Samples, clean_plate, median_plate, sample_indices, take_samples
 from augment.scene.register import Registration
 from augment.types import Background, MaskTrack, Stability
+from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource
 
 WINDOW = 32
@@ -66,7 +67,10 @@ class Survey:
         """The clean plate where no track covers it, and its hole, bool `(h, w)`."""
         samples = take_samples(frames, background.shifts, self.samples, tracks, background.plate)
         for companion in companions:
-            joined = self._from_companion(companion, background.plate)
+            try:
+                joined = self._from_companion(companion, background.plate)
+            except EpisodeError:  # its own fault, which its own layers will report
+                continue
             samples = samples + joined if joined is not None else samples
         return clean_plate(samples)
 

@@ -22,8 +22,9 @@ from augment.scene import Survey
 from augment.segment import Recorded
 from augment.types import Role, SceneView
 from robot_io import FrameWriter, open_dataset
+from robot_io.errors import EpisodeError
 from robot_io.formats.base import Dataset
-from robot_io.types import Episode, FrameSource
+from robot_io.types import Clip, Episode, FrameSource
 from tests.robot_io.hdf5_builder import build
 
 
@@ -262,3 +263,45 @@ def test_layers_know_what_they_are_of(dataset: Dataset, tmp_path: Path) -> None:
     assert record["made_from"]["episode"] == dataset.entries[0].id
     assert {track["role"] for track in record["tracks"]} == {"robot"}
     assert Layers.__dataclass_fields__.keys() >= {"folder", "camera"}
+
+
+@dataclass(frozen=True)
+class Undecodable:
+    """A camera whose file is damaged where its pictures lie."""
+
+    frames: FrameSource
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.frames, name)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def read(self, start: int, stop: int) -> Clip:
+        raise EpisodeError("frame 3 cannot be decoded")
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A dataset in which one episode opens, but cannot be decoded."""
+
+    dataset: Dataset
+    bad: str
+
+    def open(self, episode_id: str) -> Episode:
+        episode = self.dataset.open(episode_id)
+        if episode_id != self.bad:
+            return episode
+        return replace(episode, cameras={name: Undecodable(frames) for name, frames in episode.cameras.items()})
+
+    def frame_writer(self, episode_id: str, camera: str, path: Path) -> FrameWriter:
+        return self.dataset.frame_writer(episode_id, camera, path)
+
+
+def test_a_bad_companion_fails_itself_alone(dataset: Dataset, tmp_path: Path) -> None:
+    bad = dataset.entries[1].id
+    flow = make_flow()
+    flow = replace(flow, perception=replace(flow.perception, companions=(bad, "0" * 16)))
+    worker = replace(make_worker(dataset, tmp_path / "work", flow), source=Damaged(dataset, bad))
+    failed = {receipt.job: receipt.failure for receipt in run(worker, dataset) if receipt.failure}
+    assert failed == {Job(bad): "frame 3 cannot be decoded"}
