@@ -35,9 +35,11 @@ class Background:
     gains: Float32[np.ndarray, "t 3"]
     """Exposure of every frame, per channel, relative to the plate."""
     plate: UInt8[np.ndarray, "h w 3"]
-    """First guess of the clean plate."""
+    """The clean plate, as far as it is known."""
     agreement: float
     """Share, 0..1, of a frame's edges that the registered plate explains, in all but the worst tenth of frames."""
+    shadows_known: bool = False
+    """Whether what casts shadows has been left out of the plate; a first guess may lie in shadow itself."""
 
 
 @runtime_checkable

@@ -162,6 +162,10 @@ class Truth:
     """The robot alone: object, its shadow and its reflection gone."""
     without_object_shadow: UInt8[np.ndarray, "t h w 3"]
     """Object still there, casting no shadow."""
+    new_plate: UInt8[np.ndarray, "t h w 3"]
+    """`plate` with other materials on table and wall."""
+    restaged: UInt8[np.ndarray, "t h w 3"]
+    """Robot and object, lit as in the recording, with their shadows and reflections on the other materials."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _render_tabletop(config: Any) -> Path:
 
     numbers = {name: _config.whole_number(config, f"dataset.{name}") for name in ("episodes", "size", "seed")}
     try:
-        spec = TabletopSpec(**numbers)
+        spec = TabletopSpec(numbers["episodes"], numbers["size"], numbers["seed"])
     except ValueError as error:
         raise RequestError(f"dataset=tabletop: {error}") from error
     chosen = _config.text(config, "dataset.path")

@@ -1,7 +1,7 @@
 """The flow, on one page: what happens to one episode. Knows neither executors nor formats."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -16,13 +16,13 @@ from augment.compose import Backdrop, Composite
 from augment.layers import Layers, file_name, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Survey, fill_smoothly
+from augment.scene import Survey, clean_plate, fill_smoothly
 from augment.segment import Segmenter
-from augment.types import Plan, Role, Stability
+from augment.types import MaskTrack, Plan, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 1  # raise it when the same recipe no longer gives the same pixels
+SCHEMA = 2  # raise it when the same recipe no longer gives the same pixels
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -166,17 +166,26 @@ def _make_layers(
 ) -> None:
     frames = episode.cameras[camera]
     with clock("survey"):
-        background = perception.survey(frames, companions)
+        background, samples = perception.survey(frames, companions)
     if background.stability == Stability.MOVING:
         hole = np.zeros((frames.height, frames.width), dtype=np.bool_)
         write_layers(folder, made_from, camera, background, background.plate, hole, ())
         return
     with clock("segment"):
         tracks = perception.segment(episode, camera, background)
+    for last in [False] * perception.segment.rounds + [True]:
+        with clock("plate"):
+            plate, hole = clean_plate(samples.without(_movable(tracks)), shadows_known=True)
+            background = replace(background, plate=fill_smoothly(plate, hole), shadows_known=True)
+        if not last:
+            with clock("segment"):
+                tracks = perception.segment(episode, camera, background)
     with clock("layers"):
-        before_it = [track for track in tracks if track.role in MOVABLE]
-        plate, hole = perception.survey.plate(frames, background, before_it, companions)
-        write_layers(folder, made_from, camera, background, fill_smoothly(plate, hole), hole, tracks)
+        write_layers(folder, made_from, camera, background, background.plate, hole, tracks)
+
+
+def _movable(tracks: Sequence[MaskTrack]) -> list[MaskTrack]:
+    return [track for track in tracks if track.role in MOVABLE]
 
 
 def _restage_camera(

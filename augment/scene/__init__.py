@@ -1,7 +1,8 @@
-"""What stands still behind the robot: how the camera moves, and the clean plate."""
+"""What the camera stands before: stability, registration, exposure, and the clean plate."""
 
 from augment.scene.fill import fill_smoothly
-from augment.scene.plate import clean_plate, take_samples
+from augment.scene.plate import clean_plate
+from augment.scene.samples import Samples
 from augment.scene.survey import Survey
 
-__all__ = ["Survey", "clean_plate", "fill_smoothly", "take_samples"]
+__all__ = ["Samples", "Survey", "clean_plate", "fill_smoothly"]

@@ -47,10 +47,10 @@ class Registration:
                     break
         return shift * np.float32(self.scale)
 
-    def agreement(self, frame: UInt8[np.ndarray, "h w 3"], shift: Float32[np.ndarray, "2"]) -> float:
-        """Share of the frame's edge pixels where the shifted plate looks the same; 1 for a frame without edges."""
-        seen = _pyramid(frame)[-1]
-        difference = _difference(translate(self.levels[-1], shift / np.float32(self.scale)), seen)
+    def agreement(self, registered: UInt8[np.ndarray, "h w 3"]) -> float:
+        """Share of the edge pixels of a frame, moved back, where the plate looks the same; 1 without any edges."""
+        seen = _pyramid(registered)[-1]
+        difference = _difference(self.levels[-1], seen)
         edges = np.hypot(*np.gradient(seen)) > EDGE
         return float((np.abs(difference[edges]) < SAME).mean()) if edges.any() else 1.0
 

@@ -8,9 +8,10 @@ from jaxtyping import Float32, UInt8
 
 from augment.images import translate
 from augment.scene.exposure import exposure
-from augment.scene.plate import Samples, clean_plate, median_plate, sample_indices, take_samples
+from augment.scene.plate import clean_plate, median_plate
 from augment.scene.register import Registration
-from augment.types import Background, MaskTrack, Stability
+from augment.scene.samples import Samples, lay_over, sample_indices, take_samples
+from augment.types import Background, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource
 
@@ -37,58 +38,46 @@ class Survey:
     companion_samples: int = 12
     """Frames that each companion adds to the plate."""
 
-    def __call__(self, frames: FrameSource, companions: Sequence[FrameSource] = ()) -> Background:
+    def __call__(self, frames: FrameSource, companions: Sequence[FrameSource] = ()) -> tuple[Background, Samples]:
         """Register every frame and classify the camera. Memory does not grow with the length of the episode.
 
         `companions`: the same camera in other episodes; those filmed from the same pose help to see what an object
-        covers for long here.
+        covers for long here. Also returns the samples, for a better plate once it is known what hides it.
         """
         shifts = _register(frames, self.samples)
         sways = float(np.percentile(np.abs(shifts), 95, method="higher")) >= self.still
         if not sways:
             shifts = np.zeros_like(shifts)
-        rough = median_plate(take_samples(frames, shifts, self.samples))
-        agreement = _agreement(frames, shifts, rough, self.samples)
+        samples = take_samples(frames, shifts, self.samples)
+        rough = median_plate(samples)
+        agreement = _agreement(samples, rough)
         stability = self._classify(sways, float(np.abs(shifts).max()) / frames.height, agreement)
         unknown = np.ones((len(frames), 3), dtype=np.float32)
         background = Background(stability, shifts, unknown, rough, agreement)
         if stability == Stability.MOVING:
-            return background
-        plate, _ = self.plate(frames, background, (), companions)
-        return replace(background, plate=plate, gains=_gains(frames, shifts, plate))
-
-    def plate(
-        self,
-        frames: FrameSource,
-        background: Background,
-        tracks: Sequence[MaskTrack],
-        companions: Sequence[FrameSource] = (),
-    ) -> tuple[UInt8[np.ndarray, "h w 3"], np.ndarray]:
-        """The clean plate where no track covers it, and its hole, bool `(h, w)`."""
-        samples = take_samples(frames, background.shifts, self.samples, tracks, background.plate)
+            return background, samples
+        samples = samples.exposed_like(rough)
         for companion in companions:
             try:
-                joined = self._from_companion(companion, background.plate)
+                joined = self._from_companion(companion, rough)
             except EpisodeError:  # its own fault, which its own layers will report
                 continue
             samples = samples + joined if joined is not None else samples
-        return clean_plate(samples)
+        plate, _ = clean_plate(samples, shadows_known=False)
+        return replace(background, plate=plate, gains=_gains(frames, shifts, plate)), samples
 
     def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
         """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""
         if (frames.height, frames.width) != plate.shape[:2]:
             return None
         registration = Registration.of(plate)
-        shifts = np.zeros((len(frames), 2), dtype=np.float32)
-        shares = []
-        for index in sample_indices(len(frames), self.companion_samples):
-            picture = frames.read(index, index + 1).frames[0]
-            shifts[index] = registration.shift(picture)
-            shares.append(registration.agreement(picture, shifts[index]))
-        same_pose = np.percentile(shares, 10) >= self.companion_agreement
-        if not same_pose or np.abs(shifts).max() > self.sway * frames.height:
+        indices = sample_indices(len(frames), self.companion_samples)
+        pictures = [frames.read(index, index + 1).frames[0] for index in indices]
+        shifts = np.stack([registration.shift(picture) for picture in pictures])
+        samples = lay_over(pictures, shifts)
+        if _agreement(samples, plate) < self.companion_agreement or np.abs(shifts).max() > self.sway * frames.height:
             return None
-        return take_samples(frames, shifts, self.companion_samples, (), plate)
+        return samples.exposed_like(plate)
 
     def _classify(self, sways: bool, greatest_shift: float, agreement: float) -> Stability:
         required = self.sway_agreement if sways else self.static_agreement
@@ -122,8 +111,6 @@ def _gains(
     return gains
 
 
-def _agreement(frames: FrameSource, shifts: np.ndarray, plate: np.ndarray, samples: int) -> float:
+def _agreement(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:
     registration = Registration.of(plate)
-    indices = sample_indices(len(frames), samples)
-    shares = [registration.agreement(frames.read(index, index + 1).frames[0], shifts[index]) for index in indices]
-    return float(np.percentile(shares, 10))
+    return float(np.percentile([registration.agreement(picture) for picture in samples.pictures], 10))

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from augment.errors import RequestError
 from augment.segment.painted import painted_files, painted_role, painted_tracks
@@ -14,6 +15,9 @@ from robot_io.types import Episode
 @dataclass(frozen=True)
 class Segmenter(ABC):
     """Episode, camera, Background -> mask tracks. Subclasses are frozen dataclasses; their fields are their options."""
+
+    rounds: ClassVar[int] = 0
+    """How often it is asked again, each time with the plate that its last masks uncovered."""
 
     keep_always: str | None = None
     """Folder of painted PNGs of parts that never move: `<camera>.png` or `<camera>.<role>.png`, white = keep."""

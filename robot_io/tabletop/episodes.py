@@ -1,6 +1,7 @@
 """Demonstrations rendered into memory or into a file, with or without the truth that only a renderer knows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ from robot_io.formats.hdf5.create import create
 from robot_io.tabletop.backdrop import Stage
 from robot_io.tabletop.cameras import agentview, eye_in_hand
 from robot_io.tabletop.expert import demonstrate
-from robot_io.tabletop.recording import COUNTERFACTUAL, RECORDED, Pictures, Recording
-from robot_io.tabletop.render import View
-from robot_io.tabletop.scene import sample_scene
+from robot_io.tabletop.filming import Filming
+from robot_io.tabletop.raycast import MOVING, Group
+from robot_io.tabletop.recording import RECORDED, Recording
+from robot_io.tabletop.render import NEUTRAL, View
+from robot_io.tabletop.scene import refurnished, sample_scene
 from robot_io.tabletop.shadows import Shadows
 from robot_io.tabletop.spec import TabletopSpec
 from robot_io.tabletop.world import World
@@ -20,6 +23,9 @@ from robot_io.types import Episode, Truth
 ENV_NAME = "RestageTabletop"
 START = np.array([[-0.04, -0.10, 0.17], [0.06, 0.10, 0.21]])
 """Lowest and highest place where the finger tips begin, metres."""
+
+REST = np.array([0, 0, 0, 0, -1], np.float32)
+"""The action that keeps an open hand where it is."""
 
 
 def record_episode(spec: TabletopSpec, index: int) -> Episode:
@@ -38,13 +44,13 @@ def record_episode(spec: TabletopSpec, index: int) -> Episode:
 
     Raises IndexError where the spec has no such episode.
     """
-    recording, instruction = _record(spec, index, RECORDED)
+    recording, instruction = _record(spec, index, truth=False)
     return recording.episode(f"demo_{index}", instruction)
 
 
 def render_episode(spec: TabletopSpec, index: int) -> tuple[Episode, dict[str, Truth]]:
     """The episode that `record_episode` returns, and by camera its truth. Raises IndexError as it does."""
-    recording, instruction = _record(spec, index, {**RECORDED, **COUNTERFACTUAL})
+    recording, instruction = _record(spec, index, truth=True)
     return recording.episode(f"demo_{index}", instruction), recording.truth()
 
 
@@ -63,16 +69,36 @@ def render_dataset(spec: TabletopSpec, path: Path, progress: Callable[[int, int]
     create(path, episodes(), ENV_NAME)
 
 
-def _record(spec: TabletopSpec, index: int, pictures: Pictures) -> tuple[Recording, str]:
-    rng = spec.random(index)
+def _record(spec: TabletopSpec, index: int, truth: bool) -> tuple[Recording, str]:
+    rng, elsewhere = spec.random(index), spec.random_elsewhere(index)
     world = World(sample_scene(rng), rng.uniform(*START))
     stage, recording = Stage(world), Recording()
-    static = stage.backdrop(agentview(spec.size))
-    for action in demonstrate(world):
+    other = Stage(World(refurnished(world.scene, elsewhere), world.state.hand)) if truth else None
+    filming = Filming.draw(spec.conditions, elsewhere)
+    for step, action in enumerate(chain(repeat(REST, spec.conditions.rest), demonstrate(world))):
         shadows = Shadows(world, stage.lights)
-        for backdrop in (static, stage.backdrop(eye_in_hand(world, spec.size // 2))):
-            recording.shoot(backdrop.camera.name, View(stage, backdrop, shadows), pictures)
+        present = MOVING if step >= spec.conditions.arrival else (Group.ROBOT,)
+        static = filming.aim(agentview(spec.size), step)
+        for camera, exposure in ((static, filming.exposure(step)), (eye_in_hand(world, spec.size // 2), NEUTRAL)):
+            view = View(stage, stage.backdrop(camera), shadows)
+            pictures = {RECORDED: filming.record(view.picture(present, present, exposure))}
+            if other is not None:
+                pictures |= _counterfactuals(view, view.before(other.backdrop(camera)), present, exposure)
+            recording.shoot(camera.name, pictures, view.masks(present))
         recording.note(world, action)
         world.step(action)
         recording.reward(world)
     return recording, world.scene.instruction
+
+
+def _counterfactuals(
+    here: View, elsewhere: View, present: Sequence[Group], exposure: np.ndarray
+) -> dict[str, np.ndarray]:
+    robot = (Group.ROBOT,)
+    return {
+        "plate": here.picture((), (), exposure),
+        "without_object": here.picture(robot, robot, exposure),
+        "without_object_shadow": here.picture(present, robot, exposure),
+        "new_plate": elsewhere.picture((), (), exposure),
+        "restaged": elsewhere.picture(present, present, exposure),
+    }

@@ -1,27 +1,18 @@
 """What is collected while the expert works."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import numpy as np
 from jaxtyping import Float32
 
 from robot_io.memory import ArrayFrames, ArrayMask
-from robot_io.tabletop.raycast import MOVING, Group
-from robot_io.tabletop.render import View
 from robot_io.tabletop.world import FPS, World
 from robot_io.types import Episode, Role, Truth
 
-Pictures = Mapping[str, tuple[Collection[Group], Collection[Group]]]
-"""Name of a picture -> what is visible in it, what casts shadows in it."""
-
-RECORDED: Pictures = {"frames": (MOVING, MOVING)}
-COUNTERFACTUAL: Pictures = {
-    "plate": ((), ()),
-    "without_object": ((Group.ROBOT,), (Group.ROBOT,)),
-    "without_object_shadow": (MOVING, (Group.ROBOT,)),
-}
+RECORDED = "frames"
+COUNTERFACTUALS = ("plate", "without_object", "without_object_shadow", "new_plate", "restaged")
 
 
 class Recording:
@@ -32,10 +23,11 @@ class Recording:
         self._masks: dict[str, dict[Role, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
         self._signals: dict[str, list[np.ndarray]] = defaultdict(list)
 
-    def shoot(self, camera: str, view: View, pictures: Pictures) -> None:
-        for name, (visible, casters) in pictures.items():
-            self._pictures[camera][name].append(view.picture(visible, casters))
-        for role, mask in view.masks().items():
+    def shoot(self, camera: str, pictures: Mapping[str, np.ndarray], masks: Mapping[Role, np.ndarray]) -> None:
+        """`pictures`: RECORDED and, where the truth is wanted, COUNTERFACTUALS."""
+        for name, picture in pictures.items():
+            self._pictures[camera][name].append(picture)
+        for role, mask in masks.items():
             self._masks[camera][role].append(mask)
 
     def note(self, world: World, action: Float32[np.ndarray, " 5"]) -> None:
@@ -59,7 +51,7 @@ class Recording:
         signals = {name: np.stack(values) for name, values in self._signals.items()}
         length = len(signals["actions"])
         signals["dones"] = (np.arange(length) == length - 1).astype(np.int64)
-        frames = {camera: np.stack(pictures["frames"]) for camera, pictures in self._pictures.items()}
+        frames = {camera: np.stack(pictures[RECORDED]) for camera, pictures in self._pictures.items()}
         digest = blake2b(digest_size=8)
         for array in (*signals.values(), *frames.values()):
             digest.update(array.tobytes())
@@ -82,7 +74,7 @@ class Recording:
             camera: Truth(
                 camera,
                 {role: np.stack(masks) for role, masks in self._masks[camera].items()},
-                **{name: np.stack(pictures[name]) for name in COUNTERFACTUAL},
+                **{name: np.stack(pictures[name]) for name in COUNTERFACTUALS},
             )
             for camera, pictures in self._pictures.items()
         }

@@ -1,6 +1,7 @@
 """Pictures of a world: the same moment with any of its things, or only their shadows, taken away."""
 
 from collections.abc import Collection, Iterator
+from copy import copy
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
@@ -13,6 +14,7 @@ from robot_io.types import Role
 
 FADE = 0.10
 """Metres above the table within which things are mirrored in it."""
+NEUTRAL = np.ones(3, np.float32)
 ROLES = {Group.ROBOT: Role.ROBOT, Group.OBJECT: Role.OBJECT, Group.GOAL: Role.GOAL, Group.TABLE: Role.SUPPORT}
 
 
@@ -33,8 +35,17 @@ class View:
             for caster in MOVING
         }
 
+    def before(self, backdrop: Backdrop) -> "View":
+        """The same robot and object, lit as they are, before another backdrop of the same shape and light."""
+        other = copy(self)
+        other._backdrop = backdrop
+        return other
+
     def picture(
-        self, visible: Collection[Group] = MOVING, casters: Collection[Group] = MOVING
+        self,
+        visible: Collection[Group] = MOVING,
+        casters: Collection[Group] = MOVING,
+        exposure: Float32[np.ndarray, " 3"] = NEUTRAL,
     ) -> UInt8[np.ndarray, "h w 3"]:
         """The scene with only `visible` of robot and object there, and only `casters` of them casting shadows."""
         backdrop, solids = self._backdrop, [self._solids[group] for group in visible]
@@ -42,12 +53,12 @@ class View:
         lit = [self._lit_backdrop(visible, casters), *(self._lit_solid(group, casters) for group in visible)]
         for shades, (of, ray) in zip(lit, _nearest([backdrop.seen, *solids], len(colour)), strict=True):
             colour[ray] = shades[of]
-        return _develop(colour, backdrop.camera.size)
+        return _develop(colour * exposure, backdrop.camera.size)
 
-    def masks(self) -> dict[Role, Bool[np.ndarray, "h w"]]:
+    def masks(self, visible: Collection[Group] = MOVING) -> dict[Role, Bool[np.ndarray, "h w"]]:
         """Pixels of each role. Where one of a pixel's samples hits a thing, the pixel is the thing's: at an edge two
         masks share a pixel, and a pixel outside a mask shows nothing of the thing."""
-        layers, size = [self._backdrop.seen, *self._solids.values()], self._backdrop.camera.size
+        layers, size = [self._backdrop.seen, *(self._solids[group] for group in visible)], self._backdrop.camera.size
         seen = np.full(len(self._backdrop.rays), -1)
         for layer, (of, ray) in zip(layers, _nearest(layers, len(seen)), strict=True):
             seen[ray] = layer.group[of]

@@ -1,6 +1,6 @@
 """What differs between episodes: materials, light, the object, where things stand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -83,10 +83,22 @@ def sample_scene(rng: np.random.Generator) -> Scene:
     width = rng.uniform(*SHAPES[shape])
     band = linear("e9e4d8") if shape in ("can", "bottle") else None
     thing = Thing(shape, first, width, width * HEIGHTS[shape], band, here, rng.uniform(-0.7, 0.7))
-    table = texture(str(rng.choice(list(TABLES))), rng, (TABLE_X[1] - TABLE_X[0], TABLE_Y[1] - TABLE_Y[0]), 0.002)
-    wall = texture(str(rng.choice(list(WALLS))), rng, (WALL_Z[1] - WALL_Z[0], WALL_Y[1] - WALL_Y[0]), 0.004)
+    table, wall = _materials(rng)
     gloss = rng.uniform(0.0, 0.03) if "cloth" in table.kind or table.kind == "checker" else rng.uniform(0.06, 0.2)
     return Scene(table, wall, gloss, _lighting(rng), thing, Goal(second, there))
+
+
+def refurnished(scene: Scene, rng: np.random.Generator) -> Scene:
+    """The scene with other materials on table and wall."""
+    table, wall = _materials(rng)
+    return replace(scene, table=table, wall=wall)
+
+
+def _materials(rng: np.random.Generator) -> tuple[Texture, Texture]:
+    """Of table and wall."""
+    table = texture(str(rng.choice(list(TABLES))), rng, (TABLE_X[1] - TABLE_X[0], TABLE_Y[1] - TABLE_Y[0]), 0.002)
+    wall = texture(str(rng.choice(list(WALLS))), rng, (WALL_Z[1] - WALL_Z[0], WALL_Y[1] - WALL_Y[0]), 0.004)
+    return table, wall
 
 
 def _places(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

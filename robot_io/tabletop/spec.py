@@ -7,6 +7,30 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What makes a recording by the static camera hard; none of it by default.
+
+    Raises ValueError where a value is out of range.
+    """
+
+    sway: float = 0.0
+    """Pixels by which the camera turns back and forth at most."""
+    drift: float = 0.0
+    """Share by which its exposure rises and falls at most, in linear light; least in blue."""
+    noise: float = 0.0
+    """Standard deviation of the sensor's noise, grey levels; both cameras."""
+    rest: int = 0
+    """Steps for which the arm stays where it is before it begins."""
+    arrival: int = 0
+    """Step from which the object is there."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0:
+                raise ValueError(f"{name} is {value}; it must not be negative")
+
+
+@dataclass(frozen=True)
 class TabletopSpec:
     """A rendered dataset; equal specs give equal bytes on the same kind of machine.
 
@@ -17,6 +41,7 @@ class TabletopSpec:
     size: int = 128
     """Height and width of the static camera, pixels; the wrist camera has half of it."""
     seed: int = 0
+    conditions: Conditions = Conditions()
 
     def __post_init__(self) -> None:
         if self.episodes < 1:
@@ -30,5 +55,13 @@ class TabletopSpec:
         """The source of everything random in one episode. Raises IndexError where there is no such episode."""
         if not 0 <= index < self.episodes:
             raise IndexError(f"episode {index} of a dataset of {self.episodes}: indices run from 0")
-        key = blake2b(f"tabletop {self.seed} {index}".encode(), digest_size=16).digest()
-        return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))
+        return _stream(f"tabletop {self.seed} {index}")
+
+    def random_elsewhere(self, index: int) -> np.random.Generator:
+        """The source of all that the episode's truth adds to it, and of its conditions."""
+        return _stream(f"tabletop elsewhere {self.seed} {index}")
+
+
+def _stream(name: str) -> np.random.Generator:
+    key = blake2b(name.encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little")))

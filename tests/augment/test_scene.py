@@ -6,7 +6,8 @@ import pytest
 from augment.images import translate
 from augment.scene import Survey, fill_smoothly
 from augment.scene.exposure import exposure
-from augment.scene.plate import Samples, clean_plate, take_samples
+from augment.scene.plate import clean_plate
+from augment.scene.samples import Samples, take_samples
 from augment.types import Stability
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Role
@@ -19,13 +20,13 @@ def still(length: int) -> np.ndarray:
 
 def test_a_static_camera_is_not_warped() -> None:
     frames, _ = crossing_square()
-    background = Survey()(ArrayFrames("front", frames))
+    background, _ = Survey()(ArrayFrames("front", frames))
     assert background.stability == Stability.STATIC
     assert not background.shifts.any()
 
 
 def test_a_moving_camera_is_found() -> None:
-    assert Survey()(ArrayFrames("wrist", panning())).stability == Stability.MOVING
+    assert Survey()(ArrayFrames("wrist", panning()))[0].stability == Stability.MOVING
 
 
 @pytest.mark.parametrize("amplitude", [0.8, 1.8])
@@ -34,23 +35,23 @@ def test_sway_is_measured_to_a_fraction_of_a_pixel(amplitude: float) -> None:
     truth = amplitude * np.sin(np.arange(12))[:, None] * np.array([[1.0, 0.6]])
     truth -= np.median(truth, axis=0)
     frames = np.stack([translate(large, shift.astype(np.float32))[10:130, 10:170] for shift in truth])
-    background = Survey()(ArrayFrames("head", frames))
+    background, _ = Survey()(ArrayFrames("head", frames))
     assert background.stability == Stability.NEAR_STATIC
     assert np.abs(background.shifts - truth).max() < 0.35
 
 
 @pytest.mark.parametrize("frames", [np.zeros((5, 48, 64, 3), np.uint8), wall(1)[None]])
 def test_black_and_single_frames_are_static(frames: np.ndarray) -> None:
-    assert Survey()(ArrayFrames("dark", frames)).stability == Stability.STATIC
+    assert Survey()(ArrayFrames("dark", frames))[0].stability == Stability.STATIC
 
 
 def samples(frames: np.ndarray, tracks: Sequence[ArrayMask] = ()) -> Samples:
-    return take_samples(ArrayFrames("front", frames), still(len(frames)), len(frames), tracks)
+    return take_samples(ArrayFrames("front", frames), still(len(frames)), len(frames)).without(tracks)
 
 
 def test_plate_is_the_wall_where_it_was_seen() -> None:
     frames, masks = crossing_square(length=20)
-    plate, hole = clean_plate(samples(frames, [ArrayMask(Role.ROBOT, "square", masks)]))
+    plate, hole = clean_plate(samples(frames, [ArrayMask(Role.ROBOT, "square", masks)]), shadows_known=True)
     assert not hole.any()
     np.testing.assert_array_equal(plate, wall(0))
 
@@ -59,7 +60,7 @@ def test_what_rests_for_a_third_of_the_time_leaves_no_ghost() -> None:
     frames = np.repeat(wall(0)[None], 20, axis=0)
     frames[:7, 10:30, 10:30] = (200, 30, 30)
     frames[13:, 10:30, 20:50] = (30, 200, 30)
-    plate, _ = clean_plate(samples(frames))
+    plate, _ = clean_plate(samples(frames), shadows_known=False)
     np.testing.assert_array_equal(plate[:, :20], wall(0)[:, :20])
     np.testing.assert_array_equal(plate[:, 30:], wall(0)[:, 30:])
 
@@ -72,8 +73,8 @@ def test_companions_show_what_is_hidden_here() -> None:
     elsewhere = np.repeat(wall(5)[None], 12, axis=0)
     survey = Survey(companion_samples=12)
     companions = [ArrayFrames("front", elsewhere), ArrayFrames("front", other), ArrayFrames("front", other[:, :20])]
-    assert (survey(ArrayFrames("front", frames)).plate[20, 30] == (250, 240, 20)).all()
-    background = survey(ArrayFrames("front", frames), companions)
+    assert (survey(ArrayFrames("front", frames))[0].plate[20, 30] == (250, 240, 20)).all()
+    background, _ = survey(ArrayFrames("front", frames), companions)
     np.testing.assert_array_equal(background.plate, wall(0))
 
 
@@ -88,14 +89,14 @@ def test_exposure_is_measured_per_channel_behind_a_large_object() -> None:
 def test_gains_follow_the_exposure() -> None:
     gains = 1 + 0.1 * np.sin(np.arange(10))
     frames = np.stack([np.clip(wall(0) * gain, 0, 255) for gain in gains]).astype(np.uint8)
-    measured = Survey()(ArrayFrames("front", frames)).gains
+    measured = Survey()(ArrayFrames("front", frames))[0].gains
     np.testing.assert_allclose(measured / measured.mean(), (gains / gains.mean())[:, None].repeat(3, 1), atol=0.02)
 
 
 def test_hole_is_what_was_never_seen() -> None:
     frames, masks = crossing_square()
     masks[:] = masks[:1]
-    plate, hole = clean_plate(samples(frames, [ArrayMask(Role.ROBOT, "r", masks)]))
+    plate, hole = clean_plate(samples(frames, [ArrayMask(Role.ROBOT, "r", masks)]), shadows_known=True)
     margin_of_one_pixel = np.zeros((HEIGHT, WIDTH), bool)
     margin_of_one_pixel[17:31, 1:15] = True
     np.testing.assert_array_equal(hole, margin_of_one_pixel)

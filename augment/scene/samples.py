@@ -1,0 +1,98 @@
+"""Frames of a recording laid over each other, so that what is behind them can be seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+from PIL import Image
+
+from augment.images import grow, pixels, translate
+from augment.scene.exposure import exposure
+from robot_io.types import FrameSource, MaskTrack
+
+MASK_MARGIN = 0.008  # of the height: what touches a mask is not trusted to be background
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Frames, registered and brought to one exposure."""
+
+    pictures: UInt8[np.ndarray, "n h w 3"]
+    covered: Bool[np.ndarray, "n h w"]
+    """True where something stands before the background, or nothing was filmed."""
+    indices: tuple[int, ...]
+    """Frames of the recording that the first samples are; the others are of companions."""
+    shifts: Float32[np.ndarray, "own 2"]
+    """Pixels by which those had shifted."""
+
+    def __add__(self, other: "Samples") -> "Samples":
+        pictures = np.concatenate([self.pictures, other.pictures])
+        covered = np.concatenate([self.covered, other.covered])
+        return replace(self, pictures=pictures, covered=covered)
+
+    def without(self, tracks: Sequence[MaskTrack]) -> "Samples":
+        """The same, with what the tracks of the recording hide marked as covered."""
+        if not tracks:
+            return self
+        covered = self.covered.copy()
+        margin = pixels(MASK_MARGIN, covered.shape[1])
+        for number, (index, shift) in enumerate(zip(self.indices, self.shifts, strict=True)):
+            for track in tracks:
+                covered[number] |= translate(grow(track.read(index, index + 1)[0], margin), -np.round(shift))
+        return replace(self, covered=covered)
+
+    def exposed_like(self, reference: UInt8[np.ndarray, "h w 3"]) -> "Samples":
+        """The same at the exposure of a plate."""
+        pictures = [
+            np.rint(np.minimum(picture / exposure(picture, reference), 255)).astype(np.uint8)
+            for picture in self.pictures
+        ]
+        return replace(self, pictures=np.stack(pictures))
+
+    def reduced(self, factor: int) -> "Samples":
+        """Every pixel the mean of `factor` x `factor`; covered where any of them is."""
+        if factor == 1:
+            return self
+        pictures = np.stack([np.asarray(Image.fromarray(picture).reduce(factor)) for picture in self.pictures])
+        height, width = pictures.shape[1:3]
+        covered = np.zeros((len(pictures), height, width), dtype=np.bool_)
+        for down in range(factor):
+            for right in range(factor):
+                part = self.covered[:, down::factor, right::factor]
+                covered[:, : part.shape[1], : part.shape[2]] |= part
+        return replace(self, pictures=pictures, covered=covered)
+
+
+def sample_indices(length: int, samples: int) -> list[int]:
+    """Up to `samples` frame indices, spread evenly from the first to the last."""
+    count = min(length, samples)
+    return sorted({round(position) for position in np.linspace(0, length - 1, count)})
+
+
+def take_samples(frames: FrameSource, shifts: Float32[np.ndarray, "t 2"], samples: int) -> Samples:
+    """Registered samples of a recording, at the exposure they were filmed with. `shifts`: of all its frames."""
+    indices = sample_indices(len(frames), samples)
+    return lay_over([frames.read(index, index + 1).frames[0] for index in indices], shifts[indices], indices)
+
+
+def lay_over(
+    pictures: Sequence[UInt8[np.ndarray, "h w 3"]], shifts: Float32[np.ndarray, "n 2"], indices: Sequence[int] = ()
+) -> Samples:
+    """Pictures that have shifted by `shifts`, moved back. `indices`: their places, if they are the recording's own."""
+    moved = [translate(picture, -shift) for picture, shift in zip(pictures, shifts, strict=True)]
+    beyond = [
+        _beyond(picture.shape[0], picture.shape[1], shift) for picture, shift in zip(pictures, shifts, strict=True)
+    ]
+    return Samples(np.stack(moved), np.stack(beyond), tuple(indices), shifts[: len(indices)])
+
+
+def _beyond(height: int, width: int, shift: Float32[np.ndarray, "2"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels that lie outside the frame once it is moved back by `shift`."""
+    outside = np.ones((height, width), dtype=np.bool_)
+    top, left = (max(0, int(np.ceil(-distance))) for distance in shift)
+    bottom, right = (
+        size - max(0, int(np.ceil(distance))) for size, distance in zip((height, width), shift, strict=True)
+    )
+    outside[top:bottom, left:right] = False
+    return outside
