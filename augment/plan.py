@@ -1,6 +1,7 @@
 """Deciding: recipe + seed -> plans. Every random choice of a variant is made here, before any pixel."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
@@ -49,13 +50,31 @@ def random_for(*parts: object) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
+@dataclass(frozen=True)
+class Dealer:
+    """Deals a variant its cards: each deck is shuffled anew for every episode, and again whenever it is used up."""
+
+    seed: int
+    episode: str
+    step: str
+    variant: int
+    attempt: int
+
+    def __call__(self, deck: str, cards: Sequence[str], every: int = 1) -> str:
+        """The card in this variant's place; another attempt takes the next one, so that it differs from the last."""
+        round_, place = divmod(self.variant // every, len(cards))
+        order = random_for(self.seed, self.episode, self.step, "deck", deck, round_).permutation(len(cards))
+        return cards[int(order[(place + self.attempt) % len(cards)])]
+
+
 def make_plan(recipe: Recipe, recipe_hash: str, seed: int, episode: str, variant: int, attempt: int) -> Plan:
     """Decide one variant of one episode. It does not depend on which other episodes or variants there are."""
-    steps = tuple(
-        PlannedStep(step.name, step.method, step.generator.draw(random_for(seed, episode, variant, attempt, step.name)))
-        for step in recipe.steps
-    )
-    return Plan(episode, variant, attempt, recipe_hash, steps)
+    steps = []
+    for step in recipe.steps:
+        rng = random_for(seed, episode, variant, attempt, step.name)
+        choices = step.generator.draw(rng, Dealer(seed, episode, step.name, variant, attempt))
+        steps.append(PlannedStep(step.name, step.method, choices))
+    return Plan(episode, variant, attempt, recipe_hash, tuple(steps))
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 A shift is where the plate has to be moved to lie on a frame, (dy, dx) in pixels, down and right positive.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -13,7 +13,18 @@ from jaxtyping import Bool, Float32, UInt8
 
 from robot_io.types import MaskTrack, Role
 
-__all__ = ["Background", "Filler", "Generates", "MaskTrack", "Plan", "PlannedStep", "Role", "SceneView", "Stability"]
+__all__ = [
+    "Background",
+    "Deals",
+    "Filler",
+    "Generates",
+    "MaskTrack",
+    "Plan",
+    "PlannedStep",
+    "Role",
+    "SceneView",
+    "Stability",
+]
 
 
 class Stability(StrEnum):
@@ -58,10 +69,20 @@ class SceneView(Protocol):
 
 
 @runtime_checkable
+class Deals(Protocol):
+    """Gives a variant one card of a named deck; no card comes twice in an episode before all have come once.
+
+    With `every`, so many variants share a card: for what goes with another deck of that many cards.
+    """
+
+    def __call__(self, deck: str, cards: Sequence[str], every: int = 1) -> str: ...
+
+
+@runtime_checkable
 class Generates(Protocol):
     """A way to generate, as planning and the pipeline see it; augment.generate.Generator is one."""
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Any]: ...
+    def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]: ...
     def identity(self) -> dict[str, Any]: ...
     def __call__(
         self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from augment.compose import Backdrop
-from augment.evaluation import Story, contact_sheet, overlay, render_report
+from augment.evaluation import Story, contact_sheet, overlay, render_report, variety
 from augment.images import resize
 from augment.layers import Layers, file_name
 from augment.pipeline import Flow, Schedule
@@ -58,12 +58,20 @@ def _sheet(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int,
     rows = [
         (f"recorded: frames {', '.join(map(str, indices))}", [clip[0] for clip in recorded]),
         (", ".join(f"{track.role} ({track.label})" for track in layers.tracks), [clip[0] for clip in masked]),
-        ("clean plate, where it was never seen (white), and the new plates", [layers.plate, hole, *plates.values()]),
+        (
+            f"clean plate, where it was never seen (white), and the new plates{_differ(plates)}",
+            [layers.plate, hole, *plates.values()],
+        ),
     ]
     for variant, plate in plates.items():
         pictures = [restaged_frame(flow, frames, layers, plate, index) for index in indices]
         rows.append((f"variant {variant}", pictures))
     return contact_sheet(rows)
+
+
+def _differ(plates: Mapping[int, np.ndarray]) -> str:
+    found = variety(list(plates.values()))
+    return f"; they differ by {found['mean']:.1f} % on average, {found['least']:.1f} % at least" if found else ""
 
 
 def _animation(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int, np.ndarray]) -> list[np.ndarray]:

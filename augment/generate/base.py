@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from augment.types import SceneView
+from augment.types import Deals, SceneView
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,11 @@ class Generator(ABC):
     """Subclasses are frozen dataclasses; their fields are their options."""
 
     @abstractmethod
-    def draw(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Every random choice of one variant, as JSON values. Shared by all cameras of the episode."""
+    def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]:
+        """Every random choice of one variant, as JSON values. Shared by all cameras of the episode.
+
+        What variants must not have in common comes from `deal`, the rest from `rng`.
+        """
 
     @abstractmethod
     def __call__(

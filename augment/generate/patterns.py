@@ -1,7 +1,7 @@
 """Procedural materials: functions of a point on a surface.
 
-A pattern takes surface coordinates u, v (float32, any shape; one unit is about a hand's width) and a seed, and returns
-values in [0, 1] of the same shape: a position on the material's colour ramp.
+A pattern takes surface coordinates u, v (float32, any shape; one unit is a plank, a tile, a brick) and a seed, and
+returns values in [0, 1] of the same shape: a position on the material's colour ramp.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float32
 
-Grid = Float32[np.ndarray, "h w"]
+Grid = Float32[np.ndarray, "*shape"]
 Pattern = Callable[[Grid, Grid, int], Grid]
 
 
@@ -91,8 +91,8 @@ def granite(u: Grid, v: Grid, seed: int) -> Grid:
 
 
 def cloth(u: Grid, v: Grid, seed: int) -> Grid:
-    weave = np.sin(60 * u) * np.sin(60 * v)
-    return np.asarray(0.45 + 0.12 * weave + 0.5 * (fractal(1.5 * u, 1.5 * v, seed) - 0.5), dtype=np.float32)
+    threads = noise(28 * u, 3 * v, seed + 21) + noise(3 * u, 28 * v, seed + 22) - 1
+    return np.asarray(0.5 + 0.35 * threads + 0.3 * (fractal(1.5 * u, 1.5 * v, seed) - 0.5), dtype=np.float32)
 
 
 PATTERNS: dict[str, Pattern] = {

@@ -1,4 +1,4 @@
-"""Procedural scenes: a material on the wall, and one in perspective on the support, where a support is known."""
+"""Procedural scenes: a support in perspective, in a room with a wall, and where it is seen a floor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,114 +7,73 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from augment.errors import RequestError
 from augment.generate.base import Generator
-from augment.generate.patterns import PATTERNS
-from augment.images import box_blur, resize
-from augment.types import Role, SceneView
+from augment.generate.canvas import Canvas, open_canvas, shaded
+from augment.generate.edge import check_edge
+from augment.generate.features import add_feature, draw_feature
+from augment.generate.materials import FAMILIES, check_families, draw_light, draw_material, paint
+from augment.generate.room import TABLE
+from augment.types import Deals, SceneView
 
-SUPERSAMPLING = 2
-HORIZON_MARGIN = 0.15  # of the height: how far the horizon lies above the support's far edge
+SKIRTING = 0.09  # m
+WHITE = (0.88, 0.87, 0.85)
 
 
 @dataclass(frozen=True)
 class Texture(Generator):
-    """Materials with random colours, sizes and light. Needs no weights and no files."""
+    """Rooms with random materials, colours and light. Needs no weights and no files."""
 
-    families: tuple[str, ...] = tuple(PATTERNS)
-    """Kinds of material to choose from."""
-    saturation: float = 0.55
+    families: tuple[str, ...] = tuple(FAMILIES)
+    """Kinds of material to choose from; each is used where it is usual, unless none of them is."""
+    saturation: float = 0.6
     """Strongest colours, 0 (greys) to 1."""
+    edge: tuple[float, ...] = ()
+    """Two or three points x, y along the far edge of the support, as fractions of width and height, from left to right;
+    used where no support region is known. Empty: detected."""
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Any]:
+    def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]:
+        materials = {
+            place: draw_material(rng, deal, place, self.families, self.saturation)
+            for place in ("wall", "support", "floor")
+        }
         return {
-            "backdrop": self._draw_material(rng),
-            "support": self._draw_material(rng),
-            "light": {
-                "angle": round(float(rng.uniform(0, 2 * np.pi)), 4),
-                "contrast": round(float(rng.uniform(0.05, 0.35)), 4),
-            },
+            **materials,
+            "feature": draw_feature(rng, deal),
+            "light": draw_light(rng),
+            "gap": round(float(rng.uniform(0.3, 2.5)), 4) if rng.integers(2) else 0.0,
+            "blur": round(float(rng.uniform(0.001, 0.005)), 5),
         }
 
     def check(self) -> None:
-        unknown = sorted(set(self.families) - set(PATTERNS))
-        if unknown or not self.families:
-            raise RequestError(f"families={list(self.families)}: choose at least one of {', '.join(PATTERNS)}")
+        check_families(self.families)
+        check_edge(self.edge)
 
     def __call__(
         self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "h w 3"]:
-        x, y = _pixel_grid(scene)
-        colours = _paint(choices["backdrop"], x, y)
-        support = scene.region(Role.SUPPORT)
-        if support.any():
-            top = float(np.flatnonzero(support.any(axis=1))[0]) / scene.height
-            plane = _paint(choices["support"], *_on_plane(x, y, top - HORIZON_MARGIN))
-            covered = np.repeat(np.repeat(support, SUPERSAMPLING, axis=0), SUPERSAMPLING, axis=1)
-            weight = box_blur(covered.astype(np.float32), SUPERSAMPLING)[..., None]
-            colours = colours * (1 - weight) + plane * weight
-        colours = colours * _light(choices["light"], x, y)
-        large = np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
-        return resize(large, scene.height, scene.width)
-
-    def _draw_material(self, rng: np.random.Generator) -> dict[str, Any]:
-        family = str(rng.choice(list(self.families)))
-        hue = rng.uniform(0, 1)
-        dark, bright = rng.uniform(0.12, 0.5), rng.uniform(0.55, 0.95)
-        colours = [
-            _rgb((hue + rng.uniform(-0.06, 0.06)) % 1, rng.uniform(0, self.saturation), value)
-            for value in (dark, (dark + bright) / 2, bright)
-        ]
-        return {
-            "family": family,
-            "colours": [[round(float(channel), 4) for channel in colour] for colour in colours],
-            "scale": round(float(np.exp(rng.uniform(np.log(3), np.log(9)))), 4),
-            "angle": round(float(rng.normal(0, 0.05)), 4),
-            "seed": int(rng.integers(1 << 31)),
-        }
+        canvas = open_canvas(scene, self.edge, choices["gap"])
+        backdrop = np.zeros((*canvas.x.shape, 3), dtype=np.float32)
+        backdrop[canvas.backdrop] = _surroundings(canvas, choices)
+        return canvas.finish(canvas.blurred(backdrop, choices["blur"]), choices["support"], choices["light"])
 
 
-def _pixel_grid(scene: SceneView) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
-    """Supersampled pixel centres in units of the picture's height, x from its middle, y from its top."""
-    step = 1 / (scene.height * SUPERSAMPLING)
-    y = (np.arange(scene.height * SUPERSAMPLING, dtype=np.float32) + 0.5) * step
-    x = (np.arange(scene.width * SUPERSAMPLING, dtype=np.float32) + 0.5) * step - scene.width / scene.height / 2
-    grid_x, grid_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
-    return grid_x, grid_y
-
-
-def _on_plane(
-    x: Float32[np.ndarray, "H W"], y: Float32[np.ndarray, "H W"], horizon: float
-) -> tuple[Float32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
-    """Where the ray through a pixel meets a level plane; the picture's lower edge is at distance 1."""
-    below = np.maximum(y - np.float32(horizon), np.float32(1e-3))
-    distance = np.float32(1 - horizon) / below
-    return x * distance, distance
-
-
-def _paint(
-    material: Mapping[str, Any], u: Float32[np.ndarray, "H W"], v: Float32[np.ndarray, "H W"]
-) -> Float32[np.ndarray, "H W 3"]:
-    """Colours in [0, 1] of a material over a surface."""
-    cos, sin = np.float32(np.cos(material["angle"])), np.float32(np.sin(material["angle"]))
-    scale = np.float32(material["scale"])
-    values = PATTERNS[material["family"]](scale * (cos * u - sin * v), scale * (sin * u + cos * v), material["seed"])
-    ramp = np.array(material["colours"], dtype=np.float32)
-    stops = np.linspace(0, 1, len(ramp))
-    return np.stack([np.interp(values, stops, ramp[:, channel]) for channel in range(3)], axis=-1).astype(np.float32)
-
-
-def _light(
-    light: Mapping[str, Any], x: Float32[np.ndarray, "H W"], y: Float32[np.ndarray, "H W"]
-) -> Float32[np.ndarray, "H W 1"]:
-    """A soft fall-off towards one side."""
-    along = np.float32(np.cos(light["angle"])) * x + np.float32(np.sin(light["angle"])) * (y - 0.5)
-    return np.asarray(1 - light["contrast"] * (along + 0.5), dtype=np.float32)[..., None]
-
-
-def _rgb(hue: float, saturation: float, value: float) -> tuple[float, float, float]:
-    """HSV to RGB, all in [0, 1]."""
-    offsets = (0.0, 2 / 3, 1 / 3)
-    ramp = [min(max(abs(((hue + offset) % 1) * 6 - 3) - 1, 0.0), 1.0) for offset in offsets]
-    red, green, blue = (value * (1 - saturation * (1 - level)) for level in ramp)
-    return red, green, blue
+def _surroundings(canvas: Canvas, choices: Mapping[str, Any]) -> Float32[np.ndarray, "n 3"]:
+    """Walls down to the floor, and the floor before them, for the backdrop's pixels."""
+    x, y, room = canvas.x[canvas.backdrop], canvas.y[canvas.backdrop], canvas.room
+    wall = room.on_walls(x, y)
+    middle, low, high = canvas.visible_wall
+    colours = paint(choices["wall"], wall.u, wall.v)
+    colours = add_feature(colours, wall.u - np.float32(middle), wall.z, choices["feature"], low, high)
+    skirting = wall.z < SKIRTING - TABLE
+    colours[skirting] = WHITE
+    colours[wall.z < SKIRTING - TABLE - 0.01] *= np.float32(0.94)
+    light = room.light(choices["light"], wall)
+    crease = 1 - np.float32(0.35) * np.exp(-np.maximum(wall.z - canvas.foot, 0) / np.float32(0.07))
+    colours = shaded(colours, light * crease)
+    on_floor = wall.z < -TABLE
+    floor = room.on_level(x[on_floor], y[on_floor], TABLE)
+    dark = 1 - np.float32(0.45) * np.exp(-room.to_walls(floor) / np.float32(0.08))
+    colours[on_floor] = shaded(
+        paint(choices["floor"], floor.u, floor.v), 0.8 * dark * room.light(choices["light"], floor)
+    )
+    return colours

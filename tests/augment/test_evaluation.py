@@ -5,10 +5,10 @@ import re
 import numpy as np
 from PIL import Image
 
-from augment.evaluation import Story, contact_sheet, overlay, render_report
+from augment.evaluation import Story, contact_sheet, overlay, render_report, variety
 from augment.evaluation.report import histogram
 from augment.types import Role
-from tests.scenes import crossing_square
+from tests.scenes import crossing_square, wall
 
 SUMMARY = {
     "episodes": 2,
@@ -55,3 +55,23 @@ def test_a_histogram_counts_every_value() -> None:
     rows = histogram("kept_share", values)
     assert sum(row["count"] for row in rows) == len(values)
     assert max(row["width"] for row in rows) == 240
+
+
+def test_variety_is_the_distance_between_plates() -> None:
+    plate = wall(0)
+    black, white = np.zeros_like(plate), np.full_like(plate, 255)
+    assert variety([plate]) is None
+    assert variety([plate, plate]) == {"mean": 0, "least": 0}
+    assert variety([black, white]) == {"mean": 100, "least": 100}
+    assert variety([black, white, white]) == {"mean": 66.667, "least": 0}
+
+
+def test_variety_sees_colour_and_texture_where_brightness_is_equal() -> None:
+    grey = np.full((48, 64, 3), 100, np.uint8)
+    coloured = np.broadcast_to(np.uint8((160, 70, 70)), grey.shape)
+    checks = np.where((np.add.outer(np.arange(48), np.arange(64)) // 4 % 2)[..., None], np.uint8(140), np.uint8(60))
+    striped = np.broadcast_to(checks, grey.shape)
+    for other in (coloured, striped):
+        found = variety([grey, other])
+        assert found is not None
+        assert found["least"] > 5

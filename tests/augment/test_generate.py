@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from augment.errors import RequestError
+from augment.evaluation import variety
 from augment.generate import GENERATORS, Generator, Photo, Texture
 from augment.generate.patterns import PATTERNS
-from augment.plan import random_for
+from augment.plan import Dealer, random_for
 from augment.types import Role
 from tests.scenes import HEIGHT, WIDTH, wall
 
@@ -35,6 +36,10 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def draw(generator: Generator, variant: int = 0) -> dict:
+    return generator.draw(random_for(variant), Dealer(0, "e", "background", variant, 0))
+
+
 def make(name: str, photos: Path) -> Generator:
     return Photo(str(photos)) if name == "photo" else GENERATORS[name]()
 
@@ -44,7 +49,7 @@ def test_contract(name: str, photos: Path) -> None:
     """Choices are JSON; the same choices give the same plate on any camera; other choices give another."""
     generator = make(name, photos)
     generator.check()
-    choices = [json.loads(json.dumps(generator.draw(random_for(number)))) for number in range(4)]
+    choices = [json.loads(json.dumps(draw(generator, number))) for number in range(4)]
     plates = [generator(choice, View(), View.plate) for choice in choices]
     for plate in plates:
         assert plate.shape == (HEIGHT, WIDTH, 3)
@@ -68,19 +73,49 @@ def test_patterns_stay_in_range_and_repeat(family: str) -> None:
 
 def test_support_gets_its_own_material_in_perspective() -> None:
     texture = Texture(families=("checker",))
-    choices = texture.draw(random_for(1))
-    choices["support"] |= {"angle": 0.0, "scale": 6.0, "colours": [[0, 0, 0], [0.5, 0.5, 0.5], [1, 1, 1]]}
-    without = texture(choices, View(), View.plate)
+    choices = draw(texture, 1)
+    checks = {"family": "checker", "angle": 0.0, "size": 0.12, "colours": [[0, 0, 0], [0.5, 0.5, 0.5], [1, 1, 1]]}
+    choices["support"] |= checks
     plate = texture(choices, View(table_top=20), View.plate)
-    np.testing.assert_array_equal(plate[:14], without[:14])
     luma = plate.mean(axis=2)
-    crossings = [(np.abs(np.diff(luma[row] > 128)) > 0).sum() for row in (24, 46)]
+    crossings = [(np.abs(np.diff(luma[row] > 100)) > 0).sum() for row in (24, 46)]
     assert crossings[0] > crossings[1] > 0, "squares must be smaller where the table is further away"
+    other = texture(choices | {"wall": draw(texture, 2)["wall"]}, View(table_top=20), View.plate)
+    np.testing.assert_array_equal(plate[24:], other[24:])
+    assert (plate[:18] != other[:18]).any()
 
 
-def test_cameras_share_the_choices_not_the_pixels() -> None:
-    choices = Texture().draw(random_for(3))
-    assert Texture()(choices, View(), View.plate).shape == Texture()(choices, View(30), View.plate).shape
+@pytest.mark.parametrize("name", GENERATORS)
+def test_cameras_share_the_choices_not_the_geometry(name: str, photos: Path) -> None:
+    generator = make(name, photos)
+    choices = draw(generator, 3)
+    plates = [generator(choices, View(top), View.plate) for top in (HEIGHT, 20, 30)]
+    assert [plate.shape for plate in plates] == [View.plate.shape] * 3
+    assert np.abs(plates[1][20:30].astype(int) - plates[2][20:30]).mean() > 5
+
+
+def test_a_photo_stands_behind_the_support(photos: Path) -> None:
+    flat = np.full((60, 80, 3), (30, 200, 60), np.uint8)
+    for photo in photos.glob("*.png"):
+        Image.fromarray(flat).save(photo)
+    photo = Photo(str(photos), families=("plaster",), saturation=0.0)
+    choices = draw(photo)
+    behind = photo(choices, View(table_top=24), View.plate)
+    assert np.abs(behind[:22].astype(int) - (30, 200, 60)).max() < 6
+    assert np.ptp(behind[28:].astype(int), axis=2).max() < 6, "a support without colour"
+    nowhere = View()
+    nowhere.plate = np.full_like(View.plate, 128)
+    alone = photo(choices, nowhere, nowhere.plate)
+    assert np.abs(alone.astype(int) - (30, 200, 60)).max() <= 1
+
+
+@pytest.mark.parametrize("edge", [(), (0.0, 0.4, 1.0, 0.3)])
+def test_variants_differ(edge: tuple[float, ...]) -> None:
+    texture = Texture(edge=edge)
+    found = variety([texture(draw(texture, number), View(), View.plate) for number in range(8)])
+    assert found is not None
+    assert found["least"] > 3
+    assert found["mean"] > 15
 
 
 def test_photos_are_known_by_content(photos: Path, tmp_path: Path) -> None:
@@ -100,3 +135,8 @@ def test_unusable_options(photos: Path, tmp_path: Path) -> None:
         Photo(str(photos)).check()
     with pytest.raises(RequestError, match="choose at least one of plaster"):
         Texture(families=("velvet",)).check()
+    with pytest.raises(RequestError, match="x, y of two or three points"):
+        Texture(edge=(0.5,)).check()
+    (photos / "broken.jpg").unlink()
+    with pytest.raises(RequestError, match=r"zoom=3.*from 1.*to 2.5"):
+        Photo(str(photos), zoom=3.0).check()

@@ -5,7 +5,7 @@ import pytest
 
 from augment.errors import RequestError
 from augment.generate import Texture
-from augment.plan import Recipe, Step, content_hash, make_plan, plan_json, random_for
+from augment.plan import Dealer, Recipe, Step, content_hash, make_plan, plan_json, random_for
 from augment.types import Role
 
 
@@ -41,3 +41,36 @@ def test_recipes_that_ask_for_nothing() -> None:
         recipe(0)
     with pytest.raises(RequestError, match=r"recipe\.steps is empty"):
         Recipe(1, (), ())
+
+
+CARDS = [f"card {number}" for number in range(5)]
+
+
+def dealt(episode: str, count: int, attempt: int = 0) -> list[str]:
+    return [Dealer(7, episode, "background", variant, attempt)("wall", CARDS) for variant in range(count)]
+
+
+def test_no_card_comes_twice_before_all_came_once() -> None:
+    hands = [dealt(f"episode {number}", 12) for number in range(6)]
+    for hand in hands:
+        assert sorted(hand[:5]) == sorted(hand[5:10]) == CARDS
+    assert len({tuple(hand[:5]) for hand in hands}) > 3, "every episode has a deck of its own"
+    assert any(hand[:5] != hand[5:10] for hand in hands), "a deck is shuffled again when it is used up"
+
+
+def test_a_card_that_goes_with_another_deck_changes_with_its_rounds() -> None:
+    dealers = [Dealer(7, "e", "background", variant, 0) for variant in range(15)]
+    pairs = {(dealer("family", CARDS[:3]), dealer("colour", CARDS, every=3)) for dealer in dealers}
+    assert len(pairs) == 15
+
+
+def test_another_attempt_gets_another_card() -> None:
+    for first, second, third in zip(*(dealt("e", 10, attempt) for attempt in range(3)), strict=True):
+        assert len({first, second, third}) == 3
+
+
+def test_materials_of_an_episode_do_not_repeat() -> None:
+    plans = [make_plan(recipe(), "r", 7, "e", variant, 0) for variant in range(6)]
+    for place in ("wall", "support"):
+        assert len({plan.steps[0].choices[place]["family"] for plan in plans}) == 6
+    assert [make_plan(recipe(9), "r", 7, "e", variant, 0) for variant in range(6)] == plans

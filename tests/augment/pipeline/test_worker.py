@@ -20,7 +20,7 @@ from augment.pipeline import Flow, Job, Ledger, Perception, Receipt, Schedule, S
 from augment.plan import Recipe, Step
 from augment.scene import Survey
 from augment.segment import Recorded
-from augment.types import Role, SceneView
+from augment.types import Deals, Role, SceneView
 from robot_io import FrameWriter, open_dataset
 from robot_io.errors import EpisodeError
 from robot_io.formats.base import Dataset
@@ -195,7 +195,7 @@ def test_no_masks_at_all_is_not_left_in_silence(tmp_path: Path) -> None:
 class Failing(Generator):
     """Cannot paint variant 0."""
 
-    def draw(self, rng: np.random.Generator) -> dict[str, Any]:
+    def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]:
         return {"value": int(rng.integers(2))}
 
     def __call__(self, choices: Mapping[str, Any], scene: SceneView, picture: np.ndarray) -> np.ndarray:
@@ -246,7 +246,7 @@ def test_provenance_tells_the_whole_plan(dataset: Dataset, tmp_path: Path) -> No
     run(worker, dataset)
     (part, *_) = Ledger(tmp_path / "work").parts([dataset.entries[0].id], 1)
     text = json.dumps(part.provenance.to_json())
-    assert part.provenance.plan["steps"][0]["choices"]["backdrop"]["family"] in text
+    assert part.provenance.plan["steps"][0]["choices"]["wall"]["family"] in text
     assert part.provenance.recipe_hash == worker.flow.recipe_hash
     assert str(tmp_path) not in text
 
