@@ -25,7 +25,7 @@ class Light:
 
     shadows: bool = True
     """Whether the robot's real shadows are carried over."""
-    smoothing: float = 0.012
+    smoothing: float = 0.006
     """Fraction of the height over which light is averaged: finer detail belongs to the old surface."""
     lit: float = 0.93
     """Ratios from here to 1 fade to full light, so that noise does not."""
@@ -52,7 +52,7 @@ class Light:
         for ratio, (_, before) in zip(ratios, channels, strict=True):
             known &= (np.abs(ratio - mean) < DRIFT) & (before > DARK)
         weight = known.astype(np.float32)
-        radius = pixels(self.smoothing, seen.shape[0])
+        radius = pixels(self.smoothing, weight.shape[0])
         linear = np.clip(mean, 0, 1.1).astype(np.float32) ** np.float32(GAMMA)
         near = _average(linear, weight, radius)
         far = _average(linear, weight, REACH * radius)

@@ -22,7 +22,9 @@ class Attempt:
     """What a method made of a recorded camera."""
 
     masks: Bool[np.ndarray, "t h w"]
-    """What it would keep."""
+    """What it found."""
+    exact: Bool[np.ndarray, "t h w"]
+    """What it kept as recorded."""
     plates: UInt8[np.ndarray, "t h w 3"]
     """Its clean plate as each frame would show it."""
     restaged: UInt8[np.ndarray, "t h w 3"]
@@ -45,14 +47,13 @@ def judge(recorded: UInt8[np.ndarray, "t h w 3"], truth: Truth, attempt: Attempt
     shaded = ~near & (luma(truth.new_plate) - luma(truth.restaged) > SHADE)
     shown = np.abs(recorded.astype(np.int16) - truth.plate).max(axis=-1) <= SAME
     visible = np.broadcast_to((shown & ~keep).mean(axis=0) >= SEEN, keep.shape)
-    kept = attempt.masks & keep
     shadows = psnr(attempt.restaged, truth.restaged, shaded)
     return {
         "mask IoU": iou(attempt.masks, keep),
         "robot recall": recall(attempt.masks, robot),
         "object recall": recall(attempt.masks, thing),
         "plate": psnr(attempt.plates, truth.plate, visible),
-        "core changed": float((attempt.restaged[kept] != recorded[kept]).any(axis=-1).sum()),
+        "core changed": float((attempt.restaged[attempt.exact] != recorded[attempt.exact]).any(axis=-1).sum()),
         "ring": psnr(attempt.restaged, truth.restaged, near & ~_shrunk(keep)),
         "shadows": shadows,
         "shadow gain": shadows - psnr(attempt.unshaded, truth.restaged, shaded),

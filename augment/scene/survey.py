@@ -29,8 +29,8 @@ class Survey:
     """Fraction of the picture's height: beyond it, a camera is moving."""
     static_agreement: float = 0.3
     """Least share (0..1) of a frame's edges that the plate explains, in all but the worst tenth of the frames."""
-    sway_agreement: float = 0.45
-    """The same for a camera that sways: what shifts must be explained better to be believed."""
+    sway_agreement: float = 0.3
+    """The same for a camera that sways."""
     samples: int = 32
     """Frames that make up the plate."""
     companion_agreement: float = 0.35
