@@ -65,6 +65,26 @@ def test_what_rests_for_a_third_of_the_time_leaves_no_ghost() -> None:
     np.testing.assert_array_equal(plate[:, 30:], wall(0)[:, 30:])
 
 
+def smooth_wall() -> np.ndarray:
+    down, right = np.mgrid[:HEIGHT, :WIDTH]
+    return np.stack([120 + down, 100 + right, 150 + 0 * down], axis=-1).astype(np.uint8)
+
+
+def test_what_rests_for_most_of_the_time_is_no_background() -> None:
+    frames = np.repeat(smooth_wall()[None], 20, axis=0)
+    frames[:13, 10:30, 10:30] = (200, 30, 30)
+    plate, _ = clean_plate(samples(frames), shadows_known=False)
+    np.testing.assert_array_equal(plate, smooth_wall())
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_shadow_that_mostly_stays_leaves_the_plate_once_shadows_are_known(known: bool) -> None:
+    frames = np.repeat(smooth_wall()[None], 20, axis=0)
+    frames[:14] = frames[:14] // 2
+    plate, _ = clean_plate(samples(frames), shadows_known=known)
+    np.testing.assert_array_equal(plate, smooth_wall() if known else smooth_wall() // 2)
+
+
 def test_companions_show_what_is_hidden_here() -> None:
     frames, _ = crossing_square()
     frames[:] = wall(0)

@@ -10,6 +10,7 @@ from augment.errors import RequestError
 from augment.scene import Survey
 from augment.scene.exposure import exposure
 from augment.segment import SEGMENTERS, Motion, Recorded
+from augment.segment.spread import spread
 from augment.types import Background, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.memory import ArrayFrames
@@ -70,6 +71,18 @@ def test_motion_ignores_shadows_that_fall_on_the_wall() -> None:
     found = track.read(0, 20)
     assert found[truth].mean() > 0.98
     assert found[fall].mean() < 0.3
+
+
+def test_evidence_spreads_up_to_an_edge_and_not_beyond() -> None:
+    evidence, confidence = np.full((2, 20, 30), -1, np.float32), np.full((20, 30), 0.01, np.float32)
+    evidence[0, 10, 5], confidence[10, 5] = 1, 1  # one pixel that is sure
+    ease = np.ones((20, 30), np.float32)
+    closed = ease.copy()
+    closed[:, 14] = 0
+    belief = spread(evidence[0], confidence, closed, ease, 300.0)
+    assert belief[:, 15:].max() < -0.99
+    assert belief[10, :15].min() > belief[10, 15:].max() + 0.4
+    assert spread(evidence[1], confidence, closed, ease, 300.0) == pytest.approx(-1, abs=1e-3)
 
 
 def test_masks_from_a_folder(tmp_path: Path) -> None:
