@@ -60,7 +60,7 @@ def main(config: Any) -> int:
         from robot_io.tabletop.episodes import render_episode
     except ImportError as error:
         raise RequestError(f"restage evaluate renders its truth: {error}") from error
-    episodes, size, seed = (_config.whole_number(config, name) for name in ("episodes", "size", "seed"))
+    episodes, size, seed = (_config.whole_number(config, name) for name in ("per_case", "size", "seed"))
     for line in table(render_episode, episodes, size, seed):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -7,6 +7,7 @@ pytest.importorskip("cv2")
 
 from robot_io.tabletop.episodes import render_episode
 from robot_io.tabletop.spec import Conditions, TabletopSpec
+from workflows import cli
 from workflows.evaluate import CAMERA, attempts, table
 
 
@@ -21,6 +22,11 @@ def test_true_masks_are_perfect_and_nobody_changes_what_is_kept() -> None:
     assert figures["motion"]["robot recall"] >= figures["motion, unpainted"]["robot recall"]
     assert figures["true masks"]["shadow gain"] > 0
     assert figures["motion"]["elsewhere"] > figures["median difference"]["elsewhere"]
+
+
+def test_values_are_taken_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["evaluate", "per_case=1", "size=5"]) == cli.EXIT_BAD_REQUEST
+    assert "size is 5; it must be even" in capsys.readouterr().err
 
 
 def test_a_line_for_every_case_and_method() -> None:
