@@ -11,9 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
+from augment.images import translate
 from robot_io.types import MaskTrack, Role
 
 __all__ = [
+    "Backdrop",
     "Background",
     "Deals",
     "Filler",
@@ -51,6 +53,23 @@ class Background:
     """Share, 0..1, of a frame's edges that the registered plate explains, in all but the worst tenth of frames."""
     shadows_known: bool = False
     """Whether what casts shadows has been left out of the plate; a first guess may lie in shadow itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Backdrop:
+    """What lies behind, before and after, and how it lies behind each frame of a clip."""
+
+    clean: UInt8[np.ndarray, "h w 3"]
+    hole: Bool[np.ndarray, "h w"]
+    """Where the clean plate is a guess."""
+    new: UInt8[np.ndarray, "h w 3"]
+    shifts: Float32[np.ndarray, "t 2"]
+    gains: Float32[np.ndarray, "t 3"]
+
+    def behind(self, plate: UInt8[np.ndarray, "h w 3"], index: int) -> Float32[np.ndarray, "h w 3"]:
+        """A plate as frame `index` of the clip would show it, 0..255."""
+        moved = translate(plate, self.shifts[index]).astype(np.float32)
+        return np.asarray(np.minimum(moved * self.gains[index], np.float32(255)))
 
 
 @runtime_checkable

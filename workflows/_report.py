@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from augment.compose import Backdrop
 from augment.evaluation import Story, contact_sheet, overlay, render_report, variety
 from augment.images import resize
 from augment.layers import Layers, file_name
@@ -15,6 +14,7 @@ from augment.pipeline import Flow, Schedule
 from augment.pipeline.episode import Source, prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.summary import measured
+from augment.types import Backdrop
 from robot_io.types import FrameSource, Part
 from workflows.preview import spread
 
@@ -90,9 +90,9 @@ def restaged_frame(flow: Flow, frames: FrameSource, layers: Layers, plate: np.nd
     """One frame as it was composed, before encoding; uint8 `(h, w, 3)`."""
     window = slice(index, index + 1)
     backdrop = Backdrop(layers.plate, layers.hole, plate, layers.shifts[window], layers.gains[window])
-    exact = flow.composite.exact(layers.keep(flow.recipe.preserve, index, index + 1))
-    composed: np.ndarray = flow.composite(frames.read(index, index + 1), exact, backdrop).frames[0]
-    return composed
+    keep = layers.keep(flow.recipe.preserve, index, index + 1)
+    composed, _ = flow.composite(frames.read(index, index + 1), keep, backdrop)
+    return np.asarray(composed.frames[0])
 
 
 def _plate(part: Part, camera: str) -> np.ndarray:

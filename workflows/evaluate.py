@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from augment.compose import Backdrop, Composite, Light
+from augment.compose import Composite, Light
 from augment.errors import RequestError
 from augment.evaluation.judge import Attempt, judge
 from augment.images import translate
@@ -19,7 +19,7 @@ from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.scene import Survey
 from augment.segment import Motion, Recorded, Segmenter
-from augment.types import Role
+from augment.types import Backdrop, Role
 from robot_io.tabletop.spec import Conditions, TabletopSpec
 from robot_io.types import Episode, FrameWriter, Truth
 from workflows import _config
@@ -131,12 +131,10 @@ def _ours(episode: Episode, truth: Truth, segment: type[Segmenter], still: np.nd
 
 def _attempt(episode: Episode, masks: np.ndarray, backdrop: Backdrop) -> Attempt:
     clip, composite = episode.cameras[CAMERA].read(0, episode.length), Composite()
-    exact = composite.exact(masks)
+    restaged, exact = composite(clip, masks, backdrop)
     plates = [np.rint(backdrop.behind(backdrop.clean, index)).astype(np.uint8) for index in range(len(clip))]
-    unshaded = replace(composite, light=Light(shadows=False))
-    return Attempt(
-        masks, exact, np.stack(plates), composite(clip, exact, backdrop).frames, unshaded(clip, exact, backdrop).frames
-    )
+    unshaded, _ = replace(composite, light=Light(shadows=False))(clip, masks, backdrop)
+    return Attempt(masks, exact, np.stack(plates), restaged.frames, unshaded.frames)
 
 
 def _movable(episode: Episode) -> tuple[Any, ...]:

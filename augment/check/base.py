@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from augment.errors import RequestError
+from augment.types import Backdrop
 from robot_io.types import Clip, FrameSource
 
 
@@ -23,12 +24,27 @@ class Verdict:
     """What was measured, by name with unit."""
 
 
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Some consecutive frames of a camera, and all that was known when they were restaged."""
+
+    recorded: Clip
+    composed: Clip
+    decoded: Clip
+    """As a reader of the output will decode it."""
+    keep: Bool[np.ndarray, "t h w"]
+    """Union of the tracks that are preserved."""
+    exact: Bool[np.ndarray, "t h w"]
+    """What must be as recorded."""
+    backdrop: Backdrop
+
+
 class CameraCheck(ABC):
     """Watches one camera of one variant."""
 
     @abstractmethod
-    def see(self, recorded: Clip, composed: Clip, decoded: Clip, exact: Bool[np.ndarray, "t h w"]) -> None:
-        """One window: as recorded, as composed, as a reader of the output will decode it; True = must be kept."""
+    def see(self, window: Window) -> None:
+        """The next window."""
 
     @abstractmethod
     def verdict(self) -> Verdict:

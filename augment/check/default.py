@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
 
-from augment.check.base import CameraCheck, Check, Verdict
-from robot_io.types import Clip, FrameSource
+from augment.check.base import CameraCheck, Check, Verdict, Window
+from robot_io.types import FrameSource
 
 PEAK = 255.0
 
@@ -36,14 +35,15 @@ class _Promises(CameraCheck):
         self._squared_error = 0.0
         self._misshapen: str | None = None
 
-    def see(self, recorded: Clip, composed: Clip, decoded: Clip, exact: Bool[np.ndarray, "t h w"]) -> None:
+    def see(self, window: Window) -> None:
+        recorded, composed, exact = window.recorded, window.composed, window.exact
         if composed.frames.shape != recorded.frames.shape or composed.start != self._next:
             self._misshapen = f"frames {composed!r} do not follow {self._next} like the recorded {recorded!r}"
             return
         self._next = composed.stop
         self._kept += int(exact.sum())
         self._changed += int((composed.frames[exact] != recorded.frames[exact]).any(axis=-1).sum())
-        error = decoded.frames[exact].astype(np.int32) - recorded.frames[exact]
+        error = window.decoded.frames[exact].astype(np.int32) - recorded.frames[exact]
         self._squared_error += float((error * error).sum())
 
     def verdict(self) -> Verdict:

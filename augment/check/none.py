@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from jaxtyping import Bool
-
-from augment.check.base import CameraCheck, Check, Verdict
-from robot_io.types import Clip, FrameSource
+from augment.check.base import CameraCheck, Check, Verdict, Window
+from robot_io.types import FrameSource
 
 
 @dataclass(frozen=True)
@@ -18,7 +15,7 @@ class NoCheck(Check):
 
 
 class _Accept(CameraCheck):
-    def see(self, recorded: Clip, composed: Clip, decoded: Clip, exact: Bool[np.ndarray, "t h w"]) -> None:
+    def see(self, window: Window) -> None:
         pass
 
     def verdict(self) -> Verdict:

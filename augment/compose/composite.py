@@ -7,26 +7,12 @@ from jaxtyping import Bool, Float32, UInt8
 
 from augment.compose.light import Light
 from augment.images import box_blur, grow, pixels, translate
+from augment.types import Backdrop
 from robot_io.types import Clip
 
+Masks = Bool[np.ndarray, "t h w"]
+
 CONTRAST = 400.0  # squared grey levels: foreground and background that differ by less cannot be told apart
-
-
-@dataclass(frozen=True, eq=False)
-class Backdrop:
-    """What lies behind, before and after, and how it lies behind each frame of a clip."""
-
-    clean: UInt8[np.ndarray, "h w 3"]
-    hole: Bool[np.ndarray, "h w"]
-    """Where the clean plate is a guess."""
-    new: UInt8[np.ndarray, "h w 3"]
-    shifts: Float32[np.ndarray, "t 2"]
-    gains: Float32[np.ndarray, "t 3"]
-
-    def behind(self, plate: UInt8[np.ndarray, "h w 3"], index: int) -> Float32[np.ndarray, "h w 3"]:
-        """A plate as frame `index` of the clip would show it, 0..255."""
-        moved = translate(plate, self.shifts[index]).astype(np.float32)
-        return np.asarray(np.minimum(moved * self.gains[index], np.float32(255)))
 
 
 @dataclass(frozen=True)
@@ -34,37 +20,48 @@ class Composite:
     """Two masks: an exact one, which keeps recorded pixels as they are, and a generous one, beyond which all is new."""
 
     margin: float = 0.0
-    """Fraction of the height by which the exact mask is grown beyond the tracks."""
+    """Fraction of the height by which what is kept is grown beyond the tracks."""
+    rim: float = 0.004
+    """Fraction of the height, at least one pixel: width of what is kept but matted, since the pixels of an outline hold
+    some of the old background. Parts that are too thin to have an inside are kept exactly."""
     band: float = 0.012
-    """Fraction of the height, at least one pixel: width of the soft band between the two masks."""
+    """Fraction of the height, at least one pixel: width of the soft band around what is kept."""
     light: Light = field(default_factory=Light)
 
-    def exact(self, keep: Bool[np.ndarray, "t h w"]) -> Bool[np.ndarray, "t h w"]:
-        """Pixels that stay exactly as recorded."""
-        return grow(keep, pixels(self.margin, keep.shape[1]))
+    def __call__(self, clip: Clip, keep: Bool[np.ndarray, "t h w"], backdrop: Backdrop) -> tuple[Clip, Masks]:
+        """The restaged clip, and which of its pixels are exactly as recorded. `keep`: union of the tracks."""
+        keep = grow(keep, pixels(self.margin, keep.shape[1]))
+        exact = self._exact(keep)
+        frames = [
+            self._frame(frame, keep[index], exact[index], backdrop, index) for index, frame in enumerate(clip.frames)
+        ]
+        return Clip(clip.camera, clip.start, np.stack(frames), clip.timestamps), exact
 
-    def __call__(self, clip: Clip, exact: Bool[np.ndarray, "t h w"], backdrop: Backdrop) -> Clip:
-        """The restaged clip."""
-        frames = np.stack(
-            [self._frame(frame, exact[index], backdrop, index) for index, frame in enumerate(clip.frames)]
-        )
-        return Clip(clip.camera, clip.start, frames, clip.timestamps)
+    def _exact(self, keep: Masks) -> Masks:
+        rim = pixels(self.rim, keep.shape[1])
+        inside = ~grow(~keep, rim)
+        return np.asarray(inside | (keep & ~grow(inside, rim)))
 
     def _frame(
-        self, frame: UInt8[np.ndarray, "h w 3"], exact: Bool[np.ndarray, "h w"], backdrop: Backdrop, index: int
+        self,
+        frame: UInt8[np.ndarray, "h w 3"],
+        keep: Bool[np.ndarray, "h w"],
+        exact: Bool[np.ndarray, "h w"],
+        backdrop: Backdrop,
+        index: int,
     ) -> UInt8[np.ndarray, "h w 3"]:
         seen = frame.astype(np.float32)
         old, new = (backdrop.behind(plate, index) for plate in (backdrop.clean, backdrop.new))
         radius = pixels(self.band, frame.shape[0])
         guessed = translate(backdrop.hole, np.round(backdrop.shifts[index]))
-        factor = self.light.factor(seen, old, ~grow(exact, radius) & ~guessed)[..., None]
+        factor = self.light.factor(seen, old, ~grow(keep, radius) & ~guessed)[..., None]
         out = new * factor
-        near = _bounds(exact, 2 * radius)
-        shaded, kept = old[near] * factor[near], exact[near]
-        band = grow(kept, radius) & ~kept
-        alpha = _alpha(seen[near], shaded, kept, guessed[near], radius)[band][:, None]
+        near = _bounds(keep, 2 * radius)
+        shaded = old[near] * factor[near]
+        soft = grow(keep[near], radius) & ~exact[near]
+        alpha = _alpha(seen[near], shaded, keep[near], exact[near], guessed[near], radius)[soft][:, None]
         # from seen = alpha * foreground + (1 - alpha) * old: the old background's share is exchanged for the new one's
-        out[near][band] = seen[near][band] + (1 - alpha) * (out[near][band] - shaded[band])
+        out[near][soft] = seen[near][soft] + (1 - alpha) * (out[near][soft] - shaded[soft])
         result: np.ndarray = np.clip(out + np.float32(0.5), 0, 255).astype(np.uint8)
         result[exact] = frame[exact]
         return result
@@ -82,14 +79,15 @@ def _bounds(mask: Bool[np.ndarray, "h w"], margin: int) -> tuple[slice, slice]:
 def _alpha(
     seen: Float32[np.ndarray, "h w 3"],
     old: Float32[np.ndarray, "h w 3"],
+    keep: Bool[np.ndarray, "h w"],
     exact: Bool[np.ndarray, "h w"],
     guessed: Bool[np.ndarray, "h w"],
     radius: int,
 ) -> Float32[np.ndarray, "h w"]:
-    """Share of the foreground in the pixels around it, 0..1, by the matting equation with a known background.
+    """Share of the foreground in every pixel, 0..1, by the matting equation with a known background.
 
-    The foreground's colour is that of the kept pixels near by. Limited by the distance from them, which also decides
-    alone where the background is a guess.
+    The foreground's colour is that of the exact pixels near by. Outside what is kept, limited by the distance from it,
+    which also decides alone where the background is a guess.
     """
     weight = exact.astype(np.float32)
     mass = box_blur(weight, radius)
@@ -98,6 +96,7 @@ def _alpha(
     away = foreground - old
     length = (away * away).sum(axis=-1)
     share = ((seen - old) * away).sum(axis=-1) / np.maximum(length, 1)
-    nearness = np.minimum(2 * mass, 1)  # beside a straight edge half of the window is covered
+    # beside a straight edge half of the window is covered
+    nearness = np.where(keep, np.float32(1), np.minimum(2 * box_blur(keep.astype(np.float32), radius), np.float32(1)))
     known = (length > CONTRAST) & ~guessed
     return np.asarray(np.where(known, np.clip(share, 0, nearness), nearness), dtype=np.float32)

@@ -11,18 +11,18 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from augment.check import Check, Verdict
-from augment.compose import Backdrop, Composite
+from augment.check import Check, Verdict, Window
+from augment.compose import Composite
 from augment.layers import Layers, file_name, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
 from augment.scene import Survey, clean_plate, fill_smoothly
 from augment.segment import Segmenter
-from augment.types import MaskTrack, Plan, Role, Stability
+from augment.types import Backdrop, MaskTrack, Plan, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 2  # raise it when the same recipe no longer gives the same pixels
+SCHEMA = 3  # raise it when the same recipe no longer gives the same pixels
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -203,14 +203,13 @@ def _restage_camera(
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
             with clock("compose"):
-                exact = flow.composite.exact(keep)
                 window_of = slice(clip.start, clip.stop)
                 backdrop = Backdrop(layers.plate, layers.hole, plate, layers.shifts[window_of], layers.gains[window_of])
-                composed = flow.composite(clip, exact, backdrop)
+                composed, exact = flow.composite(clip, keep, backdrop)
             with clock("encode"):
                 decoded = writer.write(composed)
             with clock("check"):
-                watch.see(clip, composed, decoded, exact)
+                watch.see(Window(clip, composed, decoded, keep, exact, backdrop))
     verdict = watch.verdict()
     if verdict.reason is None:
         return CameraResult(RESTAGED, verdict)

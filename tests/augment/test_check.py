@@ -1,14 +1,20 @@
 import numpy as np
 import pytest
 
-from augment.check import CHECKS, Check, DefaultCheck, Verdict
+from augment.check import CHECKS, Check, DefaultCheck, Verdict, Window
 from augment.errors import RequestError
+from augment.types import Backdrop
 from robot_io.memory import ArrayFrames
 from robot_io.types import Clip
-from tests.scenes import crossing_square
+from tests.scenes import crossing_square, wall
 
 FRAMES, MASKS = crossing_square()
 SOURCE = ArrayFrames("front", FRAMES)
+
+
+def backdrop(start: int, stop: int) -> Backdrop:
+    ones = np.ones((stop - start, 3), np.float32)
+    return Backdrop(wall(0), np.zeros(wall(0).shape[:2], bool), wall(1), np.zeros((stop - start, 2), np.float32), ones)
 
 
 def judge(check: Check, composed: np.ndarray, keep: np.ndarray, noise: int = 0) -> Verdict:
@@ -18,7 +24,7 @@ def judge(check: Check, composed: np.ndarray, keep: np.ndarray, noise: int = 0) 
         recorded = SOURCE.read(start, stop)
         made = Clip("front", start, composed[start:stop], recorded.timestamps)
         decoded = Clip("front", start, made.frames - np.uint8(noise), recorded.timestamps)
-        watch.see(recorded, made, decoded, keep[start:stop])
+        watch.see(Window(recorded, made, decoded, keep[start:stop], keep[start:stop], backdrop(start, stop)))
     return watch.verdict()
 
 
@@ -57,7 +63,7 @@ def test_a_bad_encoding_is_worth_another_draw() -> None:
 def test_missing_frames_are_found() -> None:
     watch = DefaultCheck().watch(SOURCE)
     clip = SOURCE.read(0, 5)
-    watch.see(clip, clip, clip, MASKS[:5])
+    watch.see(Window(clip, clip, clip, MASKS[:5], MASKS[:5], backdrop(0, 5)))
     assert watch.verdict().reason == "5 frames made of 8"
 
 

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from augment.compose import Backdrop, Composite, Light
+from augment.compose import Composite, Light
 from augment.compose.light import GAMMA
+from augment.types import Backdrop
 from robot_io.types import Clip
 from tests.scenes import HEIGHT, WIDTH, wall
 
@@ -24,9 +25,15 @@ def noise() -> Clip:
 
 
 def backdrop(new: np.ndarray, shifts: np.ndarray | None = None, gains: np.ndarray | None = None) -> Backdrop:
-    shifts = np.zeros((LENGTH, 2), np.float32) if shifts is None else shifts
-    gains = np.ones((LENGTH, 3), np.float32) if gains is None else gains
+    shifts, gains = (
+        given if given is not None else usual for given, usual in zip((shifts, gains), still(), strict=True)
+    )
     return Backdrop(wall(0), NOTHING[0], new, shifts.astype(np.float32), gains.astype(np.float32))
+
+
+def still() -> tuple[np.ndarray, np.ndarray]:
+    """Shifts and gains of a camera that stands still."""
+    return np.zeros((LENGTH, 2), np.float32), np.ones((LENGTH, 3), np.float32)
 
 
 def disc(radius: int, y: int, x: int) -> np.ndarray:
@@ -43,13 +50,16 @@ def shadow(depth: float) -> np.ndarray:
 def test_kept_pixels_are_the_recorded_ones(radius: int, y: int, x: int, band: float) -> None:
     keep, composite, recorded = disc(radius, y, x), Composite(band=band), noise()
     gains = RNG.uniform(0.8, 1.2, (LENGTH, 3))
-    composed = composite(recorded, composite.exact(keep), backdrop(wall(1), RNG.normal(size=(LENGTH, 2)), gains))
-    np.testing.assert_array_equal(composed.frames[keep], recorded.frames[keep])
+    composed, exact = composite(recorded, keep, backdrop(wall(1), RNG.normal(size=(LENGTH, 2)), gains))
+    np.testing.assert_array_equal(composed.frames[exact], recorded.frames[exact])
+    inside = ndimage.binary_erosion(keep, np.ones((1, 3, 3)), border_value=1)
+    assert exact[inside].all()
+    assert not exact[~keep].any()
 
 
 def test_beyond_the_band_all_is_new() -> None:
     composite, keep = Composite(band=0.05, light=Light(shadows=False)), disc(6, 20, 30)
-    composed = composite(noise(), keep, backdrop(wall(1)))
+    composed, _ = composite(noise(), keep, backdrop(wall(1)))
     beyond = ~disc(6 + 4, 20, 30)
     np.testing.assert_array_equal(composed.frames[beyond], np.broadcast_to(wall(1), composed.frames.shape)[beyond])
 
@@ -57,7 +67,7 @@ def test_beyond_the_band_all_is_new() -> None:
 def test_plate_follows_camera_and_exposure() -> None:
     shifts, gains = np.array([[0, 0], [2, 0], [0, -3]]), np.ones((LENGTH, 3))
     gains[0] = (0.5, 1.0, 0.8)
-    composed = UNSHADED(noise(), NOTHING, backdrop(wall(1), shifts, gains)).frames
+    composed = UNSHADED(noise(), NOTHING, backdrop(wall(1), shifts, gains))[0].frames
     np.testing.assert_array_equal(composed[0], np.floor(wall(1) * gains[0].astype(np.float32) + 0.5))
     np.testing.assert_array_equal(composed[1, 2:], wall(1)[:-2])
     np.testing.assert_array_equal(composed[2, :, :-3], wall(1)[:, 3:])
@@ -68,7 +78,7 @@ def test_the_old_plate_behind_gives_back_the_recording() -> None:
     frames = np.repeat((wall(0) * shade[..., None])[None], LENGTH, axis=0)
     keep = disc(5, 10, 10)
     frames[keep] = (250, 30, 30)
-    composed = Composite()(clip_of(frames), keep, backdrop(wall(0)))
+    composed, _ = Composite()(clip_of(frames), keep, backdrop(wall(0)))
     assert np.abs(composed.frames.astype(int) - frames.astype(np.uint8)).mean() < 2
 
 
@@ -117,8 +127,8 @@ def test_no_rim_of_the_old_scene() -> None:
     new = np.full((HEIGHT, WIDTH, 3), 20, np.uint8)
     keep = disc(8, 24, 30)
     frames = np.where(keep[..., None], np.uint8([200, 20, 20]), old)
-    scene = Backdrop(old, NOTHING[0], new, np.zeros((LENGTH, 2), np.float32), np.ones((LENGTH, 3), np.float32))
-    composed = Composite(band=0.06)(clip_of(frames), keep, scene).frames
+    scene = Backdrop(old, NOTHING[0], new, *still())
+    composed = Composite(band=0.06)(clip_of(frames), keep, scene)[0].frames
     assert composed[~keep].max() < 40
 
 
@@ -136,15 +146,39 @@ def test_a_mixed_edge_is_mixed_with_the_new_scene() -> None:
         (ones * old).astype(np.uint8),
         NOTHING[0],
         (ones * new).astype(np.uint8),
-        np.zeros((LENGTH, 2), np.float32),
-        np.ones((LENGTH, 3), np.float32),
+        *still(),
     )
     composite = Composite(band=0.05, light=Light(shadows=False))
-    composed = composite(clip_of(np.repeat(np.rint(frame)[None], LENGTH, 0)), keep, scene).frames
+    composed = composite(clip_of(np.repeat(np.rint(frame)[None], LENGTH, 0)), keep, scene)[0].frames
     assert np.abs(composed[0] - expected).max() < 12
 
 
 def test_margin_keeps_more() -> None:
     keep = disc(3, 20, 30)
-    assert Composite(margin=0.05).exact(keep).sum() > keep.sum()
-    np.testing.assert_array_equal(Composite().exact(keep), keep)
+    kept = [Composite(margin=margin)(noise(), keep, backdrop(wall(1)))[1].sum() for margin in (0.0, 0.05)]
+    assert kept[1] > kept[0]
+
+
+def test_what_is_too_thin_for_a_rim_is_kept_exactly() -> None:
+    keep = np.zeros_like(NOTHING)
+    keep[:, 10:30, 20:22] = True  # a cable
+    keep[:, 30:44, 14:28] = True  # on a box
+    _, exact = Composite()(noise(), keep, backdrop(wall(1)))
+    assert exact[:, 10:29, 20:22].all()
+    assert exact[:, 31:43, 15:27].all()
+    assert not exact[:, 43].any()
+
+
+def test_an_outline_that_holds_some_of_the_old_scene_loses_it() -> None:
+    """Mixed pixels inside the mask: the object stays, the old background's share becomes the new one's."""
+    old, new, red = np.float32([230, 230, 230]), np.float32([20, 60, 20]), np.float32([200, 20, 20])
+    share = np.zeros((HEIGHT, WIDTH, 1), np.float32)
+    share[:, :20] = 1
+    share[:, 20] = 0.6
+    frame, expected = (share * red + (1 - share) * behind for behind in (old, new))
+    keep = np.repeat((share[..., 0] > 0.5)[None], LENGTH, axis=0)
+    plates = (np.broadcast_to(colour, frame.shape).astype(np.uint8) for colour in (old, new))
+    scene = Backdrop(next(plates), NOTHING[0], next(plates), *still())
+    composite = Composite(band=0.05, light=Light(shadows=False))
+    composed = composite(clip_of(np.repeat(np.rint(frame)[None], LENGTH, 0)), keep, scene)[0].frames
+    assert np.abs(composed[0] - expected).max() < 12
