@@ -54,7 +54,7 @@ class Composite:
         old, new = (backdrop.behind(plate, index) for plate in (backdrop.clean, backdrop.new))
         radius = pixels(self.band, frame.shape[0])
         guessed = translate(backdrop.hole, np.round(backdrop.shifts[index]))
-        factor = self.light.factor(seen, old, ~grow(keep, radius) & ~guessed)[..., None]
+        factor = self.light.factor(seen, old, ~grow(keep, radius) & ~guessed)
         out = new * factor
         near = _bounds(keep, 2 * radius)
         shaded = old[near] * factor[near]
