@@ -12,7 +12,7 @@ WINDOW = 32
 HEIGHT = 60  # pixels that frames are compared at
 FARTHEST = 8  # of them
 CHANGED = 8.0  # grey levels
-SUDDEN = 2.0  # times the change that is usual from frame to frame
+SUDDEN = 1.6  # times the change that is usual from frame to frame
 LEAST = 0.1  # of the pixels
 EXPLAINED = 0.5  # of the changed pixels, at most, are left once a jump is taken back
 
@@ -42,7 +42,7 @@ def _reduced(frames: FrameSource) -> Float32[np.ndarray, "t h w"]:
 
 def _changed(before: Float32[np.ndarray, "h w"], after: Float32[np.ndarray, "h w"]) -> float:
     """Share of the pixels that differ, whatever the exposure."""
-    gain = np.median(after) / max(float(np.median(before)), 1.0)
+    gain = np.median(after / np.maximum(before, 1))
     return float((np.abs(after - gain * before) > CHANGED).mean())
 
 
