@@ -6,8 +6,6 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
-NOISE, DETAIL = 1, 3  # pixels: radii over which noise is averaged, and texture is told from what is larger
-
 
 @dataclass(frozen=True, eq=False)
 class Surface:
@@ -38,24 +36,22 @@ class Surface:
 def smoothed(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
     """Every pixel is made of `reduction` x `reduction` recorded ones, then averaged with its neighbours."""
     reduced = np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture
-    return _mean(np.ascontiguousarray(np.moveaxis(reduced, -1, 0), dtype=np.float32), NOISE)
+    return _mean(np.ascontiguousarray(np.moveaxis(reduced, -1, 0), dtype=np.float32), 1)
 
 
 def texture(smooth: Float32[np.ndarray, "3 h w"]) -> Float32[np.ndarray, "3 h w"]:
-    """Difference to the surroundings."""
-    return np.asarray(smooth - _mean(smooth, DETAIL))
+    """Difference to the 9 x 9 pixels around: to the means of 3 x 3, three apart."""
+    return np.asarray(smooth - _mean(smooth, 3))
 
 
-def _mean(planes: Float32[np.ndarray, "3 h w"], radius: int) -> Float32[np.ndarray, "3 h w"]:
-    """Over a square, edges repeated; adding up the few pixels that it is wide is faster than a general filter."""
+def _mean(planes: Float32[np.ndarray, "3 h w"], apart: int) -> Float32[np.ndarray, "3 h w"]:
+    """Of 3 x 3 pixels that lie so far apart, edges repeated."""
     for axis in (1, 2):
-        values = np.moveaxis(planes, axis, 0)
-        planes = planes.copy()
-        total = np.moveaxis(planes, axis, 0)
-        for away in range(1, radius + 1):
-            total[away:] += values[:-away]
-            total[:-away] += values[away:]
-            total[:away] += values[0]
-            total[-away:] += values[-1]
-    planes *= np.float32(1 / (2 * radius + 1) ** 2)
-    return planes
+        total = planes.copy()
+        values, sums = np.moveaxis(planes, axis, 0), np.moveaxis(total, axis, 0)
+        sums[apart:] += values[:-apart]
+        sums[:-apart] += values[apart:]
+        sums[:apart] += values[0]
+        sums[-apart:] += values[-1]
+        planes = total
+    return np.asarray(planes * np.float32(1 / 9))
