@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from augment.check import Check, Verdict, Window
@@ -16,13 +16,13 @@ from augment.compose import Composite
 from augment.layers import Layers, file_name, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Survey, clean_plate, fill_smoothly
+from augment.scene import Samples, Survey, clean_plate, fill_smoothly
 from augment.segment import Segmenter
-from augment.types import Backdrop, MaskTrack, Plan, Role, Stability
+from augment.types import Backdrop, Background, MaskTrack, Plan, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 3  # raise it when the same recipe no longer gives the same pixels
+SCHEMA = 4  # raise it when the same recipe no longer gives the same pixels
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -173,19 +173,26 @@ def _make_layers(
         return
     with clock("segment"):
         tracks = perception.segment(episode, camera, background)
-    for last in [False] * perception.segment.rounds + [True]:
+    for _ in range(perception.segment.rounds):
         with clock("plate"):
-            plate, hole = clean_plate(samples.without(_movable(tracks)), shadows_known=True)
-            background = replace(background, plate=fill_smoothly(plate, hole), shadows_known=True)
-        if not last:
-            with clock("segment"):
-                tracks = perception.segment(episode, camera, background)
+            background, _ = _replated(background, samples, tracks)
+        with clock("segment"):
+            tracks = perception.segment(episode, camera, background)
+    with clock("segment"):
+        tracks = (*tracks, *perception.segment.complete(episode, camera, background, tracks))
+    with clock("plate"):
+        background, hole = _replated(background, samples, tracks)
     with clock("layers"):
         write_layers(folder, made_from, camera, background, background.plate, hole, tracks)
 
 
-def _movable(tracks: Sequence[MaskTrack]) -> list[MaskTrack]:
-    return [track for track in tracks if track.role in MOVABLE]
+def _replated(
+    background: Background, samples: Samples, tracks: Sequence[MaskTrack]
+) -> tuple[Background, Bool[np.ndarray, "h w"]]:
+    """With the plate that is seen once the tracks are known, and its hole."""
+    movable = [track for track in tracks if track.role in MOVABLE]
+    plate, hole = clean_plate(samples.without(movable), shadows_known=True)
+    return replace(background, plate=fill_smoothly(plate, hole), shadows_known=True), hole
 
 
 def _restage_camera(

@@ -30,6 +30,12 @@ class Segmenter(ABC):
     def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
         """The tracks that this way to segment finds."""
 
+    def complete(
+        self, episode: Episode, camera: str, background: Background, tracks: Sequence[MaskTrack]
+    ) -> Sequence[MaskTrack]:
+        """More tracks, which only what was found so far can tell. Called once, last."""
+        return ()
+
     @abstractmethod
     def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
         """Roles that `find` covers on this camera, known without looking at pixels."""

@@ -12,14 +12,15 @@ from PIL import Image
 from augment.images import warp
 from augment.segment.appearance import Surface, smoothed, texture
 from augment.segment.base import Segmenter
+from augment.segment.painted import painted_files, painted_role
 from augment.segment.pieces import without_holes, without_specks
-from augment.segment.spread import spread
+from augment.segment.resting import find_resting
+from augment.segment.spread import ease, spread
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import Episode, FrameSource
 
 WORKING_HEIGHT = 240  # pixels: masks are found at about this size
 SAME_TEXTURE = 10.0  # grey levels
-EDGE = 4.0  # grey levels from pixel to pixel: where evidence spreads half as well
 REACH = 300.0  # squared pixels over which evidence spreads
 SAME, SHADED, LEAST = 0.5, 0.15, 0.05  # confidence: looks like the plate, like its shadow; differs by very little
 BRIGHTEST, BRIGHTEST_AT_FIRST = 1.25, 3.3  # ratio to a plate, and to one that may lie in shadow itself
@@ -42,9 +43,22 @@ class Motion(Segmenter):
     """Least share of its light that a shadowed surface keeps."""
     smallest: float = 0.0005
     """Fraction of the picture; smaller blobs are noise."""
+    resting: bool = True
+    """Whether what looks like the things that move is kept too, though it never does: an arm at rest, a base.
+    Not where a person painted parts of the robot (`keep_always`)."""
 
     def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
         return [MotionMask(episode.cameras[camera], background, self)]
+
+    def complete(
+        self, episode: Episode, camera: str, background: Background, tracks: Sequence[MaskTrack]
+    ) -> Sequence[MaskTrack]:
+        """What looks like the robot and rests, unless a person painted what does."""
+        painted = {painted_role(path) for path in painted_files(self.keep_always, camera)}
+        if not self.resting or Role.ROBOT in painted:
+            return []
+        found = find_resting(episode.cameras[camera], background, tracks)
+        return [found] if found else []
 
     def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
         return frozenset({Role.ROBOT, Role.OBJECT})
@@ -99,7 +113,7 @@ class MotionMask:
             near = _around(excess > 0)
             planes = (slice(None), *near)
             differs, confidence = self._evidence(seen[planes], lit[near], excess[near])
-            right, down = (_ease(seen[planes], difference[planes], axis) for axis in (2, 1))
+            right, down = (ease([seen[planes], difference[planes]], axis) for axis in (2, 1))
             found = spread(np.where(differs, np.float32(1), np.float32(-1)), confidence, right, down, REACH)
             belief[near] = without_holes(without_specks(found, self.options.smallest * belief.size))
         return belief
@@ -131,15 +145,3 @@ def _around(changed: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
     rows, columns = (np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0))
     top, left = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
     return slice(top, rows[-1] + 1 + MARGIN), slice(left, columns[-1] + 1 + MARGIN)
-
-
-def _ease(
-    seen: Float32[np.ndarray, "3 h w"], difference: Float32[np.ndarray, "3 h w"], axis: int
-) -> Float32[np.ndarray, "h w"]:
-    """How well evidence passes to the next pixel along an axis, 0..1: badly over an edge that is in the frame and not
-    in the plate."""
-    edges = [np.abs(np.diff(planes, axis=axis)).max(axis=0) for planes in (seen, difference)]
-    ease = np.ones(seen.shape[1:], dtype=np.float32)
-    edge = np.minimum(*edges) / np.float32(EDGE)
-    ease[: edge.shape[0], : edge.shape[1]] = 1 / (1 + np.square(np.square(edge)))
-    return ease

@@ -1,9 +1,12 @@
 """Evidence, spread over a picture as far as its edges let it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float32
 from scipy.linalg import solveh_banded
 
+EDGE = 4.0  # grey levels from pixel to pixel: where evidence spreads half as well
 PASSES = 2
 WEAKER = 4.0  # from pass to pass
 
@@ -29,6 +32,15 @@ def spread(
         fields = _along_rows(fields, strength * right)
         fields = _along_rows(fields.transpose(0, 2, 1), strength * columns).transpose(0, 2, 1)
     return np.asarray(fields[0] / np.maximum(fields[1], np.float32(1e-6)))
+
+
+def ease(pictures: Sequence[Float32[np.ndarray, "3 h w"]], axis: int) -> Float32[np.ndarray, "h w"]:
+    """How well evidence passes to the next pixel along an axis, 0..1: badly over an edge that all pictures have."""
+    edges = [np.abs(np.diff(planes, axis=axis)).max(axis=0) for planes in pictures]
+    ease = np.ones(pictures[0].shape[1:], dtype=np.float32)
+    edge = np.minimum.reduce(edges) / np.float32(EDGE)
+    ease[: edge.shape[0], : edge.shape[1]] = 1 / (1 + np.square(np.square(edge)))
+    return ease
 
 
 def _along_rows(fields: Float32[np.ndarray, "2 h w"], ties: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "2 h w"]:
