@@ -22,6 +22,7 @@ ARM = (slice(34, 48), slice(0, 20))  # at the picture's edge
 def scene(colour: tuple[int, int, int]) -> tuple[ArrayFrames, ArrayMask, Background]:
     """A yellow square crosses; something of `colour` rests."""
     frames, masks = crossing_square(length=LENGTH)
+    frames[~masks] //= 2  # a wall that has no such colours by chance
     frames[:, *ARM] = colour
     source = ArrayFrames("front", frames)
     return source, ArrayMask(Role.ROBOT, "square", masks), Survey()(source)[0]
