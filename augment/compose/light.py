@@ -4,12 +4,11 @@ Ratios are of linear light, taken as the 2.2nd power of the recorded values; mul
 by `ratio ** (1 / 2.2)` is then the same as multiplying its linear light by the ratio.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from scipy import ndimage
+from PIL import Image
 
 from augment.images import box_blur, pixels
 
@@ -49,25 +48,7 @@ class Light:
         `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded.
         `background`: True where the frame shows the plate's surfaces for sure.
         """
-        half = (slice(None, None, 2), slice(None, None, 2))  # light is smooth: half the resolution is plenty
-        # channel by channel: reductions over an axis of three are slow
-        channels = [(seen[half][..., channel], expected[half][..., channel]) for channel in range(3)]
-        ratios = [(there + 2) / (before + 2) for there, before in channels]
-        mean = sum(ratios[1:], ratios[0]) / 3
-        known = background[half].copy()
-        for ratio, (_, before) in zip(ratios, channels, strict=True):
-            known &= (np.abs(ratio - mean) < DRIFT) & (before > DARK)
-        weight = known.astype(np.float32)
-        radius = pixels(self.smoothing, weight.shape[0])
-        linear = np.clip(mean, 0, 1.1).astype(np.float32) ** np.float32(GAMMA)
-        near = _average(linear, weight, radius)
-        far = _average(linear, weight, REACH * radius)
-        light = np.where(np.isfinite(near), near, np.where(np.isfinite(far), far, 1))
-        light = np.where(light > self.lit, light + (1 - light) * _ramp((light - self.lit) / (1 - self.lit)), light)
-        zoom = (seen.shape[0] / light.shape[0], seen.shape[1] / light.shape[1])
-        large = ndimage.zoom(np.clip(light, DARKEST, 1), zoom, order=1, grid_mode=True, mode="nearest")
-        lost = (1 - large.astype(np.float32))[..., None] * _colour(ratios, mean, known)
-        return np.asarray(np.clip(1 - lost, DARKEST, 1) ** np.float32(self.softness), dtype=np.float32)
+        return np.asarray(self._shade(seen, expected, background) ** np.float32(self.softness))
 
     def factor(
         self,
@@ -78,11 +59,40 @@ class Light:
         """The same for recorded values; 1 everywhere if shadows are not to be carried over."""
         if not self.shadows:
             return np.ones(seen.shape, dtype=np.float32)
-        return np.asarray(self.ratio(seen, expected, background) ** np.float32(1 / GAMMA))
+        return np.asarray(self._shade(seen, expected, background) ** np.float32(self.softness / GAMMA))
+
+    def _shade(
+        self,
+        seen: Float32[np.ndarray, "h w 3"],
+        expected: Float32[np.ndarray, "h w 3"],
+        background: Bool[np.ndarray, "h w"],
+    ) -> Float32[np.ndarray, "h w 3"]:
+        """The ratio as recorded, without softness."""
+        half = (slice(None, None, 2), slice(None, None, 2))  # light is smooth: half the resolution is plenty
+        there, before = (np.moveaxis(picture[half], -1, 0) + np.float32(2) for picture in (seen, expected))
+        ratios = there / before
+        mean = ratios.mean(axis=0)
+        known = background[half] & ((np.abs(ratios - mean) < DRIFT) & (before > DARK + 2)).all(axis=0)
+        light = self._smooth(np.clip(mean, 0, np.float32(1.1)) ** np.float32(GAMMA), known.astype(np.float32))
+        size = (seen.shape[1], seen.shape[0])
+        large = np.asarray(Image.fromarray(light).resize(size, Image.Resampling.BILINEAR))
+        lost = (1 - large) * _colour(ratios, mean, known)[:, None, None]
+        return np.moveaxis(np.clip(1 - lost, np.float32(DARKEST), 1), 0, -1)
+
+    def _smooth(
+        self, linear: Float32[np.ndarray, "h w"], weight: Float32[np.ndarray, "h w"]
+    ) -> Float32[np.ndarray, "h w"]:
+        """The ratio of linear light without noise, interpolated where its weight is 0."""
+        radius = pixels(self.smoothing, weight.shape[0])
+        near = _average(linear, weight, radius)
+        far = _average(linear, weight, REACH * radius)
+        light = np.where(np.isfinite(near), near, np.where(np.isfinite(far), far, np.float32(1)))
+        faded = light + (1 - light) * _ramp((light - self.lit) / (1 - self.lit))
+        return np.clip(np.where(light > self.lit, faded, light), np.float32(DARKEST), 1)
 
 
 def _colour(
-    ratios: Sequence[Float32[np.ndarray, "h w"]], mean: Float32[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"]
+    ratios: Float32[np.ndarray, "3 h w"], mean: Float32[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"]
 ) -> Float32[np.ndarray, "3"]:
     """How much of its linear light each channel loses in shadow, relative to the mean of the channels."""
     shaded = known & (mean < (1 - SHADE) ** (1 / GAMMA))
