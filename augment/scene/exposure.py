@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-STRIDE = 2
+ROWS = 80  # of pixels that are looked at, about
 DARK, BRIGHT = 12, 243  # grey levels: beyond them noise or saturation rules
 
 
@@ -12,8 +12,9 @@ def exposure(frame: UInt8[np.ndarray, "h w 3"], plate: UInt8[np.ndarray, "h w 3"
 
     1 where nothing is bright enough to tell.
     """
-    seen, expected = frame[::STRIDE, ::STRIDE], plate[::STRIDE, ::STRIDE]
-    lit = ((expected > DARK) & (expected < BRIGHT) & (seen < BRIGHT)).all(axis=-1)
+    stride = max(1, frame.shape[0] // ROWS)
+    seen, expected = (np.moveaxis(picture[::stride, ::stride], -1, 0) for picture in (frame, plate))
+    lit = ((expected > DARK) & (expected < BRIGHT) & (seen < BRIGHT)).all(axis=0)
     if lit.sum() < 16:
         return np.ones(3, dtype=np.float32)
-    return np.asarray(np.median(seen[lit].astype(np.float32) / expected[lit], axis=0), dtype=np.float32)
+    return np.asarray(np.median(seen[:, lit].astype(np.float32) / expected[:, lit], axis=1), dtype=np.float32)

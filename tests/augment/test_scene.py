@@ -9,6 +9,7 @@ from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate
 from augment.scene.samples import Samples, take_samples
+from augment.scene.thumbnails import thumbnails
 from augment.types import Stability
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Role
@@ -74,7 +75,7 @@ def test_a_flash_is_no_bump() -> None:
     frames, _ = crossing_square(length=12)
     frames[5] = 255
     frames[8] = 0
-    assert not find_bumps(ArrayFrames("front", frames)).any()
+    assert not find_bumps(thumbnails(ArrayFrames("front", frames))).any()
 
 
 @pytest.mark.parametrize("frames", [np.zeros((5, 48, 64, 3), np.uint8), wall(1)[None]])
