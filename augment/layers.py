@@ -176,42 +176,73 @@ def write_layers(
     tracks: Sequence[MaskTrack],
 ) -> Layers:
     """Store layers; the folder appears by one rename, when it is whole."""
-    unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
-    (unfinished / "masks").mkdir(parents=True)
-    Image.fromarray(plate).save(unfinished / "plate.png")
-    Image.fromarray(hole).save(unfinished / "hole.png")
-    with (unfinished / "frames.csv").open("w", newline="") as file:
+    writer = LayersWriter(folder, camera, (len(background.warps), *hole.shape))
+    writer.store(tracks)
+    return writer.finish(made_from, background, plate, hole)
+
+
+class LayersWriter:
+    """Layers in the making: masks are stored first, so that the plate can be found from them."""
+
+    def __init__(self, folder: Path, camera: str, shape: tuple[int, int, int]) -> None:
+        """`shape`: the recording's length, height and width."""
+        self._folder, self._camera, self._shape = folder, camera, shape
+        self._unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
+        self._tracks: list[StoredTrack] = []
+        (self._unfinished / "masks").mkdir(parents=True)
+
+    def store(self, tracks: Sequence[MaskTrack]) -> tuple[StoredTrack, ...]:
+        """All masks of some tracks; returns the tracks as they are stored, which are quick to read."""
+        stored = []
+        for number, track in enumerate(tracks, len(self._tracks)):
+            path = self._unfinished / _write_track(self._unfinished, f"{number:02d}-{track.role}", track)
+            stored.append(StoredTrack(path, track.role, track.label, self._shape))
+        self._tracks += stored
+        return tuple(stored)
+
+    def finish(
+        self,
+        made_from: Mapping[str, Any],
+        background: Background,
+        plate: UInt8[np.ndarray, "h w 3"],
+        hole: Bool[np.ndarray, "h w"],
+    ) -> Layers:
+        """The folder appears by one rename, when it is whole."""
+        Image.fromarray(plate).save(self._unfinished / "plate.png")
+        Image.fromarray(hole).save(self._unfinished / "hole.png")
+        _write_per_frame(self._unfinished / "frames.csv", background)
+        (self._unfinished / "about.json").write_text(self._about(made_from, background))
+        try:
+            self._unfinished.rename(self._folder)
+        except OSError:
+            if not has_layers(self._folder):
+                raise
+            shutil.rmtree(self._unfinished)  # another worker was faster, with the same content
+        return open_layers(self._folder)
+
+    def _about(self, made_from: Mapping[str, Any], background: Background) -> str:
+        length, height, width = self._shape
+        about = {
+            "camera": self._camera,
+            "length": length,
+            "height": height,
+            "width": width,
+            "stability": background.stability,
+            "unrest": round(background.unrest, 5),
+            "tracks": [
+                {"file": f"masks/{track.path.name}", "role": track.role, "label": track.label} for track in self._tracks
+            ],
+            "made_from": dict(made_from),
+        }
+        return json.dumps(about, indent=2, sort_keys=True) + "\n"
+
+
+def _write_per_frame(path: Path, background: Background) -> None:
+    with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["frame", *PER_FRAME])
         values = np.concatenate([background.warps, background.gains], axis=1)
         rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
-    stored = [
-        {
-            "file": _write_track(unfinished, f"{number:02d}-{track.role}", track),
-            "role": track.role,
-            "label": track.label,
-        }
-        for number, track in enumerate(tracks)
-    ]
-    height, width = hole.shape
-    about = {
-        "camera": camera,
-        "length": len(background.warps),
-        "height": height,
-        "width": width,
-        "stability": background.stability,
-        "unrest": round(background.unrest, 5),
-        "tracks": stored,
-        "made_from": dict(made_from),
-    }
-    (unfinished / "about.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
-    try:
-        unfinished.rename(folder)
-    except OSError:
-        if not has_layers(folder):
-            raise
-        shutil.rmtree(unfinished)  # another worker was faster, with the same content
-    return open_layers(folder)
 
 
 def _write_track(root: Path, name: str, track: MaskTrack) -> str:
