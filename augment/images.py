@@ -15,6 +15,12 @@ def planar(picture: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w 3"]:
     return np.moveaxis(np.moveaxis(picture, -1, 0).astype(np.float32, order="C"), 0, -1)
 
 
+def interleaved(picture: Float32[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Rounded to 0..255, in memory one pixel after the other, as pictures come and go."""
+    rounded = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    return np.stack(list(np.moveaxis(rounded, -1, 0)), axis=-1)
+
+
 def grow(masks: Bool[np.ndarray, "*t h w"], radius: int) -> Bool[np.ndarray, "*t h w"]:
     """Dilate by a square of side `2 radius + 1` pixels."""
     for axis in (-1, -2) if radius else ():

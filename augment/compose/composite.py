@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from augment.compose.light import Light
-from augment.images import box_blur, grow, pixels, planar, warp
+from augment.images import box_blur, grow, interleaved, pixels, planar, warp
 from augment.types import Backdrop
 from robot_io.types import Clip
 
@@ -60,8 +60,7 @@ class Composite:
             near = _bounds(keep, 2 * radius)
             old[near] *= factor[near]
             _exchange(seen[near], old[near], new[near], keep[near], exact[near], guessed[near], radius)
-        new += np.float32(0.5)
-        return np.clip(new, 0, 255, out=new).astype(np.uint8)
+        return interleaved(new)
 
 
 def _bounds(mask: Bool[np.ndarray, "h w"], margin: int) -> tuple[slice, slice]:

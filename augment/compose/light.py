@@ -74,9 +74,7 @@ class Light:
         mean = ratios.mean(axis=0)
         known = background[half] & ((np.abs(ratios - mean) < DRIFT) & (before > DARK + 2)).all(axis=0)
         light = self._smooth(np.clip(mean, 0, np.float32(1.1)) ** np.float32(GAMMA), known.astype(np.float32))
-        size = (seen.shape[1], seen.shape[0])
-        large = np.asarray(Image.fromarray(light).resize(size, Image.Resampling.BILINEAR))
-        lost = (1 - large) * _colour(ratios, mean, known)[:, None, None]
+        lost = (1 - _enlarged(light, *seen.shape[:2])) * _colour(ratios, mean, known)[:, None, None]
         return np.moveaxis(np.clip(1 - lost, np.float32(DARKEST), 1), 0, -1)
 
     def _smooth(
@@ -84,9 +82,9 @@ class Light:
     ) -> Float32[np.ndarray, "h w"]:
         """The ratio of linear light without noise, interpolated where its weight is 0."""
         radius = pixels(self.smoothing, weight.shape[0])
-        near = _average(linear, weight, radius)
-        far = _average(linear, weight, REACH * radius)
-        light = np.where(np.isfinite(near), near, np.where(np.isfinite(far), far, np.float32(1)))
+        coarse = (slice(None, None, REACH // 2), slice(None, None, REACH // 2))
+        far = _average(linear[coarse], weight[coarse], 2 * radius, np.float32(1))
+        light = _average(linear, weight, radius, _enlarged(far, *linear.shape))
         faded = light + (1 - light) * _ramp((light - self.lit) / (1 - self.lit))
         return np.clip(np.where(light > self.lit, faded, light), np.float32(DARKEST), 1)
 
@@ -101,14 +99,20 @@ def _colour(
 
 
 def _average(
-    values: Float32[np.ndarray, "h w"], weight: Float32[np.ndarray, "h w"], radius: int
+    values: Float32[np.ndarray, "h w"],
+    weight: Float32[np.ndarray, "h w"],
+    radius: int,
+    otherwise: np.float32 | Float32[np.ndarray, "h w"],
 ) -> Float32[np.ndarray, "h w"]:
-    """Weighted mean over two passes of a box; NaN where no weight is near."""
+    """Weighted mean over two passes of a box; `otherwise` where no weight is near."""
     total, mass = values * weight, weight
     for _ in range(2):
         total, mass = box_blur(total, radius), box_blur(mass, radius)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(mass > 0.02, total / mass, np.nan), dtype=np.float32)
+    return np.asarray(np.where(mass > 0.02, total / np.maximum(mass, np.float32(0.02)), otherwise))
+
+
+def _enlarged(values: Float32[np.ndarray, "h w"], height: int, width: int) -> Float32[np.ndarray, "H W"]:
+    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _ramp(position: np.ndarray) -> np.ndarray:
