@@ -18,6 +18,7 @@ DARK = 40.0  # grey levels: too dark a plate to tell a ratio
 DRIFT = 0.12  # of a channel's ratio from the mean: more is another surface, not another light
 SHADE = 0.1  # loss of linear light: what loses more tells the colour of a shadow
 FEW = 0.001  # of the picture in full shadow: that much is needed to tell it
+LITTLE = 0.001  # loss of linear light that shows nowhere
 REACH = 6  # times the blur: how far light is interpolated where nothing is known
 
 
@@ -48,7 +49,7 @@ class Light:
         `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded.
         `background`: True where the frame shows the plate's surfaces for sure.
         """
-        return np.asarray(self._shade(seen, expected, background) ** np.float32(self.softness))
+        return self._shade(seen, expected, background, self.softness)
 
     def factor(
         self,
@@ -59,23 +60,28 @@ class Light:
         """The same for recorded values; 1 everywhere if shadows are not to be carried over."""
         if not self.shadows:
             return np.ones(seen.shape, dtype=np.float32)
-        return np.asarray(self._shade(seen, expected, background) ** np.float32(self.softness / GAMMA))
+        return self._shade(seen, expected, background, self.softness / GAMMA)
 
     def _shade(
         self,
         seen: Float32[np.ndarray, "h w 3"],
         expected: Float32[np.ndarray, "h w 3"],
         background: Bool[np.ndarray, "h w"],
+        exponent: float,
     ) -> Float32[np.ndarray, "h w 3"]:
-        """The ratio as recorded, without softness."""
+        """A power of the ratio of linear light; exactly 1 where next to nothing is lost."""
         half = (slice(None, None, 2), slice(None, None, 2))  # light is smooth: half the resolution is plenty
         there, before = (np.moveaxis(picture[half], -1, 0) + np.float32(2) for picture in (seen, expected))
         ratios = there / before
         mean = ratios.mean(axis=0)
         known = background[half] & ((np.abs(ratios - mean) < DRIFT) & (before > DARK + 2)).all(axis=0)
         light = self._smooth(np.clip(mean, 0, np.float32(1.1)) ** np.float32(GAMMA), known.astype(np.float32))
-        lost = (1 - _enlarged(light, *seen.shape[:2])) * _colour(ratios, mean, known)[:, None, None]
-        return np.moveaxis(np.clip(1 - lost, np.float32(DARKEST), 1), 0, -1)
+        lost = 1 - _enlarged(light, *seen.shape[:2])
+        shaded = lost > LITTLE
+        left = 1 - lost[shaded] * _colour(ratios, mean, known)[:, None]
+        factor = np.ones((3, *lost.shape), dtype=np.float32)
+        factor[:, shaded] = np.clip(left, np.float32(DARKEST), 1) ** np.float32(exponent)
+        return np.moveaxis(factor, 0, -1)
 
     def _smooth(
         self, linear: Float32[np.ndarray, "h w"], weight: Float32[np.ndarray, "h w"]
