@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augment.images import box_blur, displacements, grow, pixels, resize, translate, unwarp, warp
+from augment.images import box_blur, displacements, grow, interleaved, pixels, planar, resize, translate, unwarp, warp
 from tests.scenes import wall
 
 
@@ -86,3 +86,12 @@ def test_lengths_follow_the_height() -> None:
 def test_resize_to_the_same_size_is_identity() -> None:
     np.testing.assert_array_equal(resize(wall(0), 48, 64), wall(0))
     assert resize(wall(0), 20, 30).shape == (20, 30, 3)
+
+
+def test_planar_and_back_is_identity() -> None:
+    picture = wall(0)
+    np.testing.assert_array_equal(planar(picture), picture)
+    assert planar(picture)[..., 0].flags.c_contiguous
+    again = interleaved(planar(picture) + np.float32(0.4))
+    np.testing.assert_array_equal(again, picture)
+    assert again.flags.c_contiguous
