@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 from scipy import ndimage
 
-from augment.images import box_blur, translate
+from augment.images import box_blur, planes, translate
 from augment.segment.base import Segmenter
 from augment.segment.spread import spread
 from augment.types import Background, MaskTrack, Role
@@ -71,11 +71,11 @@ class MotionMask:
     def _mask(self, frame: UInt8[np.ndarray, "h w 3"], index: int) -> Bool[np.ndarray, "h w"]:
         expected = self._still
         if self.background.shifts[index].any():
-            expected = _planes(translate(self.background.plate, self.background.shifts[index]), self._reduction)
+            expected = planes(translate(self.background.plate, self.background.shifts[index]), self._reduction)
         gain = self.background.gains[index][:, None, None]
         brightest = BRIGHTEST if self.background.shadows_known else BRIGHTEST_AT_FIRST
         belief = self._belief(
-            _planes(frame, self._reduction),
+            planes(frame, self._reduction),
             np.minimum(gain * expected, np.float32(255)),  # a brighter frame saturates
             brightest,
         )
@@ -88,7 +88,7 @@ class MotionMask:
 
     @cached_property
     def _still(self) -> Float32[np.ndarray, "3 h w"]:
-        return _planes(self.background.plate, self._reduction)
+        return planes(self.background.plate, self._reduction)
 
     def _belief(
         self, seen: Float32[np.ndarray, "3 h w"], lit: Float32[np.ndarray, "3 h w"], brightest: float
@@ -141,8 +141,8 @@ def _ease(
     """How well evidence passes to the next pixel along an axis, 0..1: badly over an edge that is in the frame and not
     in the plate."""
     edges = []
-    for planes in (seen, difference):
-        smooth = box_blur(planes, NOISE)
+    for values in (seen, difference):
+        smooth = box_blur(values, NOISE)
         edges.append(np.abs(np.diff(smooth, axis=axis, append=np.take(smooth, [-1], axis))).max(axis=0))
     return np.asarray(1 / (1 + (np.minimum(*edges) / np.float32(EDGE)) ** 4), dtype=np.float32)
 
@@ -161,9 +161,3 @@ def _without_holes(belief: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h
     doubtful = ndimage.mean(belief, holes, np.arange(count + 1)) > DOUBTFUL
     doubtful[0] = False
     return np.where(doubtful[holes], np.float32(1), belief)
-
-
-def _planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
-    """Channels first, every pixel the mean of `reduction` x `reduction`."""
-    reduced = np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture
-    return np.ascontiguousarray(np.moveaxis(reduced, -1, 0), dtype=np.float32)

@@ -201,7 +201,7 @@ class Failing(Generator):
     def __call__(self, choices: Mapping[str, Any], scene: SceneView, picture: np.ndarray) -> np.ndarray:
         if choices["value"]:
             raise ZeroDivisionError("of no use")
-        return picture
+        return 255 - picture
 
 
 def test_an_exception_fails_its_variant_only(dataset: Dataset, tmp_path: Path) -> None:
