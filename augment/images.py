@@ -44,6 +44,43 @@ def translate(picture: Shaped[np.ndarray, "h w *c"], shift: Float32[np.ndarray, 
     return picture
 
 
+def warp(picture: Shaped[np.ndarray, "h w *c"], by: Float32[np.ndarray, "6"]) -> Shaped[np.ndarray, "h w *c"]:
+    """Move by an affine map, edges repeated; keeps the dtype: uint8 or float32, bilinear, or bool, nearest.
+
+    `by`: dy, dx, yy, yx, xy, xx. What lies (y, x) from the middle of the picture is moved down by dy + yy*y + yx*x and
+    right by dx + xy*y + xx*x.
+    """
+    if not by[2:].any():
+        return translate(picture, np.round(by[:2]) if picture.dtype == np.bool_ else by[:2])
+    height, width = picture.shape[:2]
+    back = unwarp(by).astype(np.float64)
+    margin = 1 + int(np.ceil(np.abs(displacements(back.astype(np.float32), height, width)).max()))
+    padded = np.pad(picture, [(margin, margin)] * 2 + [(0, 0)] * (picture.ndim - 2), mode="edge")
+    down, right = height / 2, width / 2  # Pillow counts from the corner of a pixel, not from its middle
+    rows = (back[4] * -down + back[5] * -right + back[1], back[2] * -down + back[3] * -right + back[0])
+    coefficients = (1 + back[5], back[4], rows[0] + margin, back[3], 1 + back[2], rows[1] + margin)
+    method = Image.Resampling.NEAREST if picture.dtype == np.bool_ else Image.Resampling.BILINEAR
+    source = Image.fromarray(padded.view(np.uint8) if picture.dtype == np.bool_ else padded)
+    moved = source.transform((width, height), Image.Transform.AFFINE, coefficients, method)
+    return np.asarray(moved).view(picture.dtype)
+
+
+def unwarp(by: Float32[np.ndarray, "*t 6"]) -> Float32[np.ndarray, "*t 6"]:
+    """The affine map that takes back another."""
+    dy, dx, yy, yx, xy, xx = np.moveaxis(by.astype(np.float64), -1, 0)
+    determinant = (1 + yy) * (1 + xx) - yx * xy
+    a, b, c, d = (1 + xx) / determinant, -yx / determinant, -xy / determinant, (1 + yy) / determinant
+    return np.stack([-(a * dy + b * dx), -(c * dy + d * dx), a - 1, b, c, d - 1], axis=-1).astype(np.float32)
+
+
+def displacements(by: Float32[np.ndarray, "*t 6"], height: int, width: int) -> Float32[np.ndarray, "*t 4 2"]:
+    """How far an affine map moves the corners of a picture, (down, right) pixels."""
+    dy, dx, yy, yx, xy, xx = (by[..., number, None] for number in range(6))
+    y = np.array([-1, -1, 1, 1], dtype=np.float32) * np.float32(height / 2)
+    x = np.array([-1, 1, -1, 1], dtype=np.float32) * np.float32(width / 2)
+    return np.stack([dy + yy * y + yx * x, dx + xy * y + xx * x], axis=-1)
+
+
 def luma(frames: UInt8[np.ndarray, "*t h w 3"]) -> Float32[np.ndarray, "*t h w"]:
     """Rec. 601 luma, 0..255."""
     # no matrix product: its rounding depends on the number of threads

@@ -4,7 +4,8 @@
         about.json          what this is, and what it was made from
         plate.png           the clean plate; filled by a guess where hole.png is white
         hole.png            white where the background was never seen
-        frames.csv          dy, dx: where to move the plate to lie on that frame, pixels; red, green, blue: its exposure
+        frames.csv          dy, dx, yy, yx, xy, xx: how to move the plate to lie on that frame (docs/layers.md);
+                            red, green, blue: its exposure
         masks/00-robot.zip  one PNG a frame, 000000.png ..., white = the thing; a single .png where nothing moves
 
 The key is a hash of what the layers were computed from, so they are found again as long as that is the same. Edited
@@ -33,7 +34,7 @@ from augment.types import Background, MaskTrack, Role, Stability
 from robot_io.errors import EpisodeError
 
 WINDOW = 32
-PER_FRAME = ("dy", "dx", "red", "green", "blue")
+PER_FRAME = ("dy", "dx", "yy", "yx", "xy", "xx", "red", "green", "blue")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same masks give the same bytes
 
 
@@ -87,17 +88,17 @@ class Layers:
         return _read_picture(self.folder / "hole.png", "L") > 127
 
     @property
-    def shifts(self) -> Float32[np.ndarray, "t 2"]:
-        """Pixels by which the plate is moved to lie on each frame."""
-        return self._per_frame[:, :2]
+    def warps(self) -> Float32[np.ndarray, "t 6"]:
+        """How the plate is moved to lie on each frame."""
+        return self._per_frame[:, :6]
 
     @property
     def gains(self) -> Float32[np.ndarray, "t 3"]:
         """Exposure of each frame, per channel, relative to the plate."""
-        return self._per_frame[:, 2:]
+        return self._per_frame[:, 6:]
 
     @cached_property
-    def _per_frame(self) -> Float32[np.ndarray, "t 5"]:
+    def _per_frame(self) -> Float32[np.ndarray, "t 9"]:
         with (self.folder / "frames.csv").open(newline="") as file:
             rows = [[float(row[name]) for name in PER_FRAME] for row in csv.DictReader(file)]
         return np.array(rows, dtype=np.float32).reshape(-1, len(PER_FRAME))
@@ -182,8 +183,8 @@ def write_layers(
     with (unfinished / "frames.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["frame", *PER_FRAME])
-        values = np.concatenate([background.shifts, background.gains], axis=1)
-        rows.writerows([index, *(f"{value:.4f}" for value in row)] for index, row in enumerate(values))
+        values = np.concatenate([background.warps, background.gains], axis=1)
+        rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
     stored = [
         {
             "file": _write_track(unfinished, f"{number:02d}-{track.role}", track),
@@ -195,7 +196,7 @@ def write_layers(
     height, width = hole.shape
     about = {
         "camera": camera,
-        "length": len(background.shifts),
+        "length": len(background.warps),
         "height": height,
         "width": width,
         "stability": background.stability,

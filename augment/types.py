@@ -1,6 +1,6 @@
 """The nouns that travel between steps. Frozen; arrays are compared by identity; masks are True = keep.
 
-A shift is where the plate has to be moved to lie on a frame, (dy, dx) in pixels, down and right positive.
+A warp says how the plate has to be moved to lie on a frame, as `images.warp` defines it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from augment.images import translate
+from augment.images import warp
 from robot_io.types import MaskTrack, Role
 
 __all__ = [
@@ -43,8 +43,8 @@ class Background:
     """What the survey found out about a recorded camera before anything was segmented."""
 
     stability: Stability
-    shifts: Float32[np.ndarray, "t 2"]
-    """Pixels, per frame."""
+    warps: Float32[np.ndarray, "t 6"]
+    """How the background of every frame lies against the plate; all 0 for a static camera."""
     gains: Float32[np.ndarray, "t 3"]
     """Exposure of every frame, per channel, relative to the plate."""
     plate: UInt8[np.ndarray, "h w 3"]
@@ -63,12 +63,12 @@ class Backdrop:
     hole: Bool[np.ndarray, "h w"]
     """Where the clean plate is a guess."""
     new: UInt8[np.ndarray, "h w 3"]
-    shifts: Float32[np.ndarray, "t 2"]
+    warps: Float32[np.ndarray, "t 6"]
     gains: Float32[np.ndarray, "t 3"]
 
     def behind(self, plate: UInt8[np.ndarray, "h w 3"], index: int) -> Float32[np.ndarray, "h w 3"]:
         """A plate as frame `index` of the clip would show it, 0..255."""
-        moved = translate(plate, self.shifts[index]).astype(np.float32)
+        moved = warp(plate, self.warps[index]).astype(np.float32)
         return np.asarray(np.minimum(moved * self.gains[index], np.float32(255)))
 
 

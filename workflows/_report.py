@@ -89,7 +89,7 @@ def _animation(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[
 def restaged_frame(flow: Flow, frames: FrameSource, layers: Layers, plate: np.ndarray, index: int) -> np.ndarray:
     """One frame as it was composed, before encoding; uint8 `(h, w, 3)`."""
     window = slice(index, index + 1)
-    backdrop = Backdrop(layers.plate, layers.hole, plate, layers.shifts[window], layers.gains[window])
+    backdrop = Backdrop(layers.plate, layers.hole, plate, layers.warps[window], layers.gains[window])
     keep = layers.keep(flow.recipe.preserve, index, index + 1)
     composed, _ = flow.composite(frames.read(index, index + 1), keep, backdrop)
     return np.asarray(composed.frames[0])

@@ -13,7 +13,7 @@ from PIL import Image
 from augment.compose import Composite, Light
 from augment.errors import RequestError
 from augment.evaluation.judge import Attempt, judge
-from augment.images import translate
+from augment.images import unwarp, warp
 from augment.pipeline import Perception
 from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
@@ -110,7 +110,7 @@ def attempts(episode: Episode, truth: Truth) -> Iterator[tuple[str, Mapping[str,
             np.ascontiguousarray(plate),
             np.zeros_like(still),
             truth.new_plate[0],
-            np.zeros((length, 2), np.float32),
+            np.zeros((length, 6), np.float32),
             np.ones((length, 3), np.float32),
         )
         yield name, judge(frames, truth, _attempt(episode, masks | still, backdrop))
@@ -124,8 +124,8 @@ def _ours(episode: Episode, truth: Truth, segment: type[Segmenter], still: np.nd
         perception = Perception(Survey(), segment(keep_always=str(painted)))
         layers = prepare(perception, Rendered(episode), episode.id, Path(folder) / "layers", Stopwatch())[CAMERA]
         # the first frame of a rendered camera is at rest: what it shows, the plate shows moved by its shift
-        new = np.clip(np.rint(translate(truth.new_plate[0], -layers.shifts[0]) / layers.gains[0]), 0, 255)
-        backdrop = Backdrop(layers.plate, layers.hole, new.astype(np.uint8), layers.shifts, layers.gains)
+        new = np.clip(np.rint(warp(truth.new_plate[0], unwarp(layers.warps[0])) / layers.gains[0]), 0, 255)
+        backdrop = Backdrop(layers.plate, layers.hole, new.astype(np.uint8), layers.warps, layers.gains)
         return _attempt(episode, layers.keep(KEEP, 0, episode.length), backdrop)
 
 

@@ -42,7 +42,7 @@ class Contact(ViewCheck):
         ground = view.support | view.keep
         before, self._now = self._now, []
         for area, row, columns in _pieces(view):
-            rest = _found(before, row - float(view.shift[0]), float(columns.mean() - view.shift[1]))
+            rest = _found(before, *view.place(float(row), float(columns.mean())))
             rest.frames += 1
             rest.area += area
             rest.standing += area * bool(ground[row + 1 : row + 1 + BELOW, columns].mean() >= 0.5)
@@ -63,8 +63,9 @@ class Contact(ViewCheck):
 
     def _is_still(self, rest: _Rest) -> bool:
         """Whether it is there for the whole recording: what never moves may hang on a wall."""
-        place = round(rest.row), round(rest.column)
-        return bool(np.asarray(self._kept)[place] >= ALWAYS * self._frames)
+        kept = np.asarray(self._kept)
+        row, column = np.clip((round(rest.row), round(rest.column)), 0, np.array(kept.shape) - 1)
+        return bool(kept[row, column] >= ALWAYS * self._frames)
 
 
 def _found(before: list[_Rest], row: float, column: float) -> _Rest:

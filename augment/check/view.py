@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 from scipy import ndimage
 
 from augment.check.base import Verdict, Window
-from augment.images import box_blur, grow, pixels, planes, translate
+from augment.images import box_blur, grow, pixels, planes, unwarp, warp
 
 WORKING_HEIGHT = 120  # pixels: frames are looked at at about this size
 NEAR = 0.02  # of the height: so close to what is kept, pixels are mixed
@@ -46,8 +46,8 @@ class View:
     """Where the clean plate is a guess, and a little around it."""
     support: Mask | None
     """Where the new plate shows something to stand on; None if that is unknown."""
-    shift: Float32[np.ndarray, "2"]
-    """Pixels, of the reduced picture."""
+    warp: Float32[np.ndarray, "6"]
+    """How the clean plate lies on this frame, as `images.warp` has it, in pixels of the reduced picture."""
     gain: Float32[np.ndarray, "3"]
 
     @cached_property
@@ -71,7 +71,14 @@ class View:
 
     def laid_back(self, picture: Planes) -> Grey:
         """Its brightness, as if the camera had not swayed, nor its exposure changed."""
-        return np.asarray(translate((picture / self.gain[:, None, None]).mean(axis=0), -self.shift))
+        return np.asarray(warp((picture / self.gain[:, None, None]).mean(axis=0), unwarp(self.warp)))
+
+    def place(self, row: float, column: float) -> tuple[float, float]:
+        """Where on the plate a point of the frame lies, row and column."""
+        height, width = self.keep.shape
+        dy, dx, yy, yx, xy, xx = unwarp(self.warp).tolist()
+        y, x = row - (height - 1) / 2, column - (width - 1) / 2
+        return row + dy + yy * y + yx * x, column + dx + xy * y + xx * x
 
 
 class ViewCheck(ABC):
@@ -90,14 +97,13 @@ def views(window: Window) -> Iterator[View]:
     """Every frame of a window, reduced."""
     reduction = max(1, round(window.keep.shape[1] / WORKING_HEIGHT))
     backdrop = window.backdrop
-    clean, hole = planes(backdrop.clean, reduction), shares(backdrop.hole, reduction) > 0
-    grey = clean.mean(axis=0)
-    busy = ndimage.maximum_filter(np.hypot(*np.gradient(grey)), 3)
+    clean, hole = _reduced(backdrop.clean, reduction), shares(backdrop.hole, reduction) > 0
+    busy = ndimage.maximum_filter(np.hypot(*np.gradient(planes(clean, 1).mean(axis=0))), 3)
     support = None if window.support is None else window.support[::reduction, ::reduction]
     for index, keep in enumerate(window.keep):
         share = shares(keep, reduction)
-        shift, gain = backdrop.shifts[index] / np.float32(reduction), backdrop.gains[index]
-        whole = np.round(shift)
+        by, gain = backdrop.warps[index].copy(), backdrop.gains[index]
+        by[:2] /= reduction
         yield View(
             index=window.recorded.start + index,
             area=np.count_nonzero(keep) / keep.size,
@@ -105,11 +111,11 @@ def views(window: Window) -> Iterator[View]:
             composed=planes(window.composed.frames[index], reduction),
             keep=share > 0,
             inside=share == 255,
-            clean=np.minimum(_moved(clean, shift) * gain[:, None, None], np.float32(255)),
+            clean=np.minimum(planes(warp(clean, by), 1) * gain[:, None, None], np.float32(255)),
             busy=busy,
-            hole=grow(translate(hole, whole), 1),
-            support=None if support is None else translate(support, whole),
-            shift=shift,
+            hole=grow(warp(hole, by), 1),
+            support=None if support is None else warp(support, by),
+            warp=by,
             gain=gain,
         )
 
@@ -125,5 +131,5 @@ def shares(mask: Bool[np.ndarray, "H W"], reduction: int) -> np.ndarray:
     return np.asarray(Image.fromarray(grey).reduce(reduction)) if reduction > 1 else grey
 
 
-def _moved(picture: Planes, shift: Float32[np.ndarray, "2"]) -> Planes:
-    return np.asarray(np.moveaxis(translate(np.moveaxis(picture, 0, -1), shift), -1, 0))
+def _reduced(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> UInt8[np.ndarray, "h w 3"]:
+    return np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from augment.compose.light import Light
-from augment.images import box_blur, grow, pixels, translate
+from augment.images import box_blur, grow, pixels, warp
 from augment.types import Backdrop
 from robot_io.types import Clip
 
@@ -53,8 +53,8 @@ class Composite:
         seen = frame.astype(np.float32)
         old, new = (backdrop.behind(plate, index) for plate in (backdrop.clean, backdrop.new))
         radius = pixels(self.band, frame.shape[0])
-        guessed = translate(backdrop.hole, np.round(backdrop.shifts[index]))
-        factor = self.light.factor(seen, old, ~grow(keep, radius) & ~guessed)[..., None]
+        guessed = warp(backdrop.hole, backdrop.warps[index])
+        factor = self.light.factor(seen, old, ~grow(keep, radius) & ~guessed)
         out = new * factor
         near = _bounds(keep, 2 * radius)
         shaded = old[near] * factor[near]

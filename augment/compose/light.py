@@ -4,6 +4,7 @@ Ratios are of linear light, taken as the 2.2nd power of the recorded values; mul
 by `ratio ** (1 / 2.2)` is then the same as multiplying its linear light by the ratio.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ GAMMA = 2.2
 DARKEST = 0.05  # contact shadows are deep; less than this is noise
 DARK = 40.0  # grey levels: too dark a plate to tell a ratio
 DRIFT = 0.12  # of a channel's ratio from the mean: more is another surface, not another light
+SHADE = 0.1  # loss of linear light: what loses more tells the colour of a shadow
+FEW = 0.001  # of the picture in full shadow: that much is needed to tell it
 REACH = 6  # times the blur: how far light is interpolated where nothing is known
 
 
@@ -37,8 +40,11 @@ class Light:
         seen: Float32[np.ndarray, "h w 3"],
         expected: Float32[np.ndarray, "h w 3"],
         background: Bool[np.ndarray, "h w"],
-    ) -> Float32[np.ndarray, "h w"]:
+    ) -> Float32[np.ndarray, "h w 3"]:
         """Factor in 0.05..1 for linear light at every pixel; known on the background, interpolated elsewhere.
+
+        Shadows have a colour, that of the light which is left in them: the channels lose light in one proportion, which
+        is the same all over a frame.
 
         `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded.
         `background`: True where the frame shows the plate's surfaces for sure.
@@ -58,21 +64,30 @@ class Light:
         far = _average(linear, weight, REACH * radius)
         light = np.where(np.isfinite(near), near, np.where(np.isfinite(far), far, 1))
         light = np.where(light > self.lit, light + (1 - light) * _ramp((light - self.lit) / (1 - self.lit)), light)
-        whole = np.clip(light, DARKEST, 1).astype(np.float32) ** np.float32(self.softness)
-        zoom = (seen.shape[0] / whole.shape[0], seen.shape[1] / whole.shape[1])
-        large = ndimage.zoom(whole, zoom, order=1, grid_mode=True, mode="nearest")
-        return np.asarray(np.clip(large, DARKEST, 1), dtype=np.float32)
+        zoom = (seen.shape[0] / light.shape[0], seen.shape[1] / light.shape[1])
+        large = ndimage.zoom(np.clip(light, DARKEST, 1), zoom, order=1, grid_mode=True, mode="nearest")
+        lost = (1 - large.astype(np.float32))[..., None] * _colour(ratios, mean, known)
+        return np.asarray(np.clip(1 - lost, DARKEST, 1) ** np.float32(self.softness), dtype=np.float32)
 
     def factor(
         self,
         seen: Float32[np.ndarray, "h w 3"],
         expected: Float32[np.ndarray, "h w 3"],
         background: Bool[np.ndarray, "h w"],
-    ) -> Float32[np.ndarray, "h w"]:
+    ) -> Float32[np.ndarray, "h w 3"]:
         """The same for recorded values; 1 everywhere if shadows are not to be carried over."""
         if not self.shadows:
-            return np.ones(background.shape, dtype=np.float32)
+            return np.ones(seen.shape, dtype=np.float32)
         return np.asarray(self.ratio(seen, expected, background) ** np.float32(1 / GAMMA))
+
+
+def _colour(
+    ratios: Sequence[Float32[np.ndarray, "h w"]], mean: Float32[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"]
+) -> Float32[np.ndarray, "3"]:
+    """How much of its linear light each channel loses in shadow, relative to the mean of the channels."""
+    shaded = known & (mean < (1 - SHADE) ** (1 / GAMMA))
+    lost = np.array([(1 - ratio[shaded] ** GAMMA).sum() for ratio in (*ratios, mean)]) + FEW * mean.size
+    return np.asarray(lost[:3] / lost[3], dtype=np.float32)
 
 
 def _average(

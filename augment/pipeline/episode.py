@@ -204,7 +204,7 @@ def _restage_camera(
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
             with clock("compose"):
                 window_of = slice(clip.start, clip.stop)
-                backdrop = Backdrop(layers.plate, layers.hole, plate, layers.shifts[window_of], layers.gains[window_of])
+                backdrop = Backdrop(layers.plate, layers.hole, plate, layers.warps[window_of], layers.gains[window_of])
                 composed, exact = flow.composite(clip, keep, backdrop)
             with clock("encode"):
                 decoded = writer.write(composed)

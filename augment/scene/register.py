@@ -1,20 +1,23 @@
 """How far the background of a frame has shifted against the plate, to a fraction of a pixel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 from scipy import ndimage
 
-from augment.images import luma, resize, translate
+from augment.images import luma, resize, warp
 
 GREATEST_HEIGHT = 240  # finer pictures add time, not accuracy
 COARSEST = 24  # pixels: no pyramid level smaller than this
 LEVELS = 3
 ROUNDS = 6
 ENOUGH = 0.02  # pixels
+SLOPE = 1.0  # grey levels per pixel: what is flatter says nothing about where it lies
 EDGE = 4.0  # grey levels per pixel, after smoothing
 SAME = 12.0  # grey levels
+DOUBT = (1e-3, 1e-3, 1.0, 1.0, 1.0, 1.0)  # squared grey levels: weight against each direction of a map
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,22 +33,27 @@ class Registration:
     def of(cls, plate: UInt8[np.ndarray, "h w 3"]) -> "Registration":
         return cls(max(1.0, plate.shape[0] / GREATEST_HEIGHT), _pyramid(plate))
 
-    def shift(self, frame: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "2"]:
-        """Where to move the plate to lie on the frame: Lucas-Kanade for a translation, coarse to fine.
+    def shift(self, frame: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "6"]:
+        """Where to move the plate to lie on the frame (see `images.warp`), as a shift: Lucas-Kanade, coarse to fine.
 
         Pixels that disagree after the best gain and shift, which are what moves in front of the background, lose
         their weight (Geman-McClure), so that neither a large robot nor a change of exposure pulls the estimate away.
         """
-        shift = np.zeros(2, dtype=np.float32)
-        for number, (plate, seen) in enumerate(zip(self.levels, _pyramid(frame), strict=True)):
-            size = np.float32(2 ** (len(self.levels) - 1 - number))
-            slopes = [slope.astype(np.float32) for slope in np.gradient(plate)]
-            for _ in range(ROUNDS):
-                step = _step(plate, slopes, seen, shift / size)
-                shift += np.clip(step, -2, 2) * size
-                if np.abs(step).max() < ENOUGH:
-                    break
-        return shift * np.float32(self.scale)
+        return self._in_pixels(self._shift(_pyramid(frame)))
+
+    def warp(self, frame: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "6"]:
+        """The same as an affine map, no further from a shift than there is evidence for."""
+        pyramid = _pyramid(frame)
+        return self._in_pixels(_descend(self.levels[-1], pyramid[-1], self._shift(pyramid), directions=6))
+
+    def _shift(self, pyramid: Sequence[Float32[np.ndarray, "_ _"]]) -> Float32[np.ndarray, "6"]:
+        by = np.zeros(6, dtype=np.float32)
+        for plate, seen in zip(self.levels, pyramid, strict=True):
+            by = _descend(plate, seen, 2 * by, directions=2)
+        return by
+
+    def _in_pixels(self, by: Float32[np.ndarray, "6"]) -> Float32[np.ndarray, "6"]:
+        return np.concatenate([by[:2] * np.float32(self.scale), by[2:]])
 
     def agreement(self, registered: UInt8[np.ndarray, "h w 3"]) -> float:
         """Share of the edge pixels of a frame, moved back, where the plate looks the same; 1 without any edges."""
@@ -71,19 +79,36 @@ def _difference(expected: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.asarray(seen - gain * expected)
 
 
+def _descend(
+    plate: Float32[np.ndarray, "h w"], seen: Float32[np.ndarray, "h w"], by: Float32[np.ndarray, "6"], directions: int
+) -> Float32[np.ndarray, "6"]:
+    """Gauss-Newton steps in the first two directions of an affine map, a shift, or in all six."""
+    middle = plate.shape[0] / 2
+    # counted in pixels at the upper and lower end of the picture, so that all directions are alike
+    unit = np.array([1, 1, middle, middle, middle, middle], dtype=np.float32)[:directions]
+    for _ in range(ROUNDS):
+        expected = warp(plate, by)
+        step = _step(expected, _difference(expected, seen), by[:directions] * unit)
+        by = by + np.pad(np.clip(step, -2, 2) / unit, (0, 6 - directions))
+        if np.abs(step).max() < ENOUGH:
+            break
+    return by
+
+
 def _step(
-    plate: Float32[np.ndarray, "h w"],
-    slopes: list[np.ndarray],
-    seen: Float32[np.ndarray, "h w"],
-    shift: Float32[np.ndarray, "2"],
-) -> Float32[np.ndarray, "2"]:
-    """One weighted Gauss-Newton step of the shift."""
-    difference = _difference(translate(plate, shift), seen)
+    expected: Float32[np.ndarray, "h w"], difference: Float32[np.ndarray, "h w"], position: Float32[np.ndarray, " d"]
+) -> Float32[np.ndarray, " d"]:
+    """One weighted step, in pixels. `position`: of the map so far; it is pulled back to a mere shift."""
     spread = 1.4826 * np.median(np.abs(difference)) + 1
+    down, right = np.gradient(expected)
+    y, x = np.nonzero(down * down + right * right > SLOPE**2)
+    down, right, difference = down[y, x], right[y, x], difference[y, x]
     weight = 1 / (1 + (difference / spread) ** 2) ** 2
-    down, right = (translate(slope, shift) for slope in slopes)
-    curvature = np.array(
-        [[(weight * a * b).sum() for b in (down, right)] for a in (down, right)]
-    ) + 1e-3 * difference.size * np.eye(2)
-    slope = np.array([(weight * direction * difference).sum() for direction in (down, right)])
+    middle = expected.shape[0] / 2
+    y, x = ((place - (size - 1) / 2) / middle for place, size in zip((y, x), expected.shape, strict=True))
+    slopes = np.stack([down, right, down * y, down * x, right * y, right * x][: len(position)])
+    doubt = np.array(DOUBT[: len(position)]) * expected.size
+    # einsum, because the rounding of a matrix product depends on the number of threads
+    curvature = np.einsum("an,bn->ab", slopes * weight, slopes) + np.diag(doubt)
+    slope = (slopes * (weight * difference)).sum(axis=1) + np.where(doubt > doubt[0], doubt * position, 0)
     return np.linalg.solve(curvature, -slope).astype(np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import grow, pixels, translate
+from augment.images import grow, pixels, unwarp, warp
 from augment.scene.exposure import exposure
 from robot_io.types import FrameSource, MaskTrack
 
@@ -23,8 +23,8 @@ class Samples:
     """True where something stands before the background, or nothing was filmed."""
     indices: tuple[int, ...]
     """Frames of the recording that the first samples are; the others are of companions."""
-    shifts: Float32[np.ndarray, "own 2"]
-    """Pixels by which those had shifted."""
+    warps: Float32[np.ndarray, "own 6"]
+    """How those had moved."""
 
     def __add__(self, other: "Samples") -> "Samples":
         pictures = np.concatenate([self.pictures, other.pictures])
@@ -37,9 +37,9 @@ class Samples:
             return self
         covered = self.covered.copy()
         margin = pixels(MASK_MARGIN, covered.shape[1])
-        for number, (index, shift) in enumerate(zip(self.indices, self.shifts, strict=True)):
+        for number, (index, back) in enumerate(zip(self.indices, unwarp(self.warps), strict=True)):
             for track in tracks:
-                covered[number] |= translate(grow(track.read(index, index + 1)[0], margin), -np.round(shift))
+                covered[number] |= warp(grow(track.read(index, index + 1)[0], margin), back)
         return replace(self, covered=covered)
 
     def exposed_like(self, reference: UInt8[np.ndarray, "h w 3"]) -> "Samples":
@@ -70,29 +70,26 @@ def sample_indices(length: int, samples: int) -> list[int]:
     return sorted({round(position) for position in np.linspace(0, length - 1, count)})
 
 
-def take_samples(frames: FrameSource, shifts: Float32[np.ndarray, "t 2"], samples: int) -> Samples:
-    """Registered samples of a recording, at the exposure they were filmed with. `shifts`: of all its frames."""
+def take_samples(frames: FrameSource, warps: Float32[np.ndarray, "t 6"], samples: int) -> Samples:
+    """Registered samples of a recording, at the exposure they were filmed with. `warps`: of all its frames."""
     indices = sample_indices(len(frames), samples)
-    return lay_over([frames.read(index, index + 1).frames[0] for index in indices], shifts[indices], indices)
+    return lay_over([frames.read(index, index + 1).frames[0] for index in indices], warps[indices], indices)
 
 
 def lay_over(
-    pictures: Sequence[UInt8[np.ndarray, "h w 3"]], shifts: Float32[np.ndarray, "n 2"], indices: Sequence[int] = ()
+    pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[np.ndarray, "n 6"], indices: Sequence[int] = ()
 ) -> Samples:
-    """Pictures that have shifted by `shifts`, moved back. `indices`: their places, if they are the recording's own."""
-    moved = [translate(picture, -shift) for picture, shift in zip(pictures, shifts, strict=True)]
-    beyond = [
-        _beyond(picture.shape[0], picture.shape[1], shift) for picture, shift in zip(pictures, shifts, strict=True)
-    ]
-    return Samples(np.stack(moved), np.stack(beyond), tuple(indices), shifts[: len(indices)])
+    """Pictures that have moved by `warps`, moved back. `indices`: their places, if they are the recording's own."""
+    moved = [warp(picture, back) for picture, back in zip(pictures, unwarp(warps), strict=True)]
+    beyond = [_beyond(picture.shape[0], picture.shape[1], by) for picture, by in zip(pictures, warps, strict=True)]
+    return Samples(np.stack(moved), np.stack(beyond), tuple(indices), warps[: len(indices)])
 
 
-def _beyond(height: int, width: int, shift: Float32[np.ndarray, "2"]) -> Bool[np.ndarray, "h w"]:
-    """Pixels that lie outside the frame once it is moved back by `shift`."""
-    outside = np.ones((height, width), dtype=np.bool_)
-    top, left = (max(0, int(np.ceil(-distance))) for distance in shift)
-    bottom, right = (
-        size - max(0, int(np.ceil(distance))) for size, distance in zip((height, width), shift, strict=True)
-    )
-    outside[top:bottom, left:right] = False
-    return outside
+def _beyond(height: int, width: int, by: Float32[np.ndarray, "6"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels that lie outside the frame once it is moved back."""
+    dy, dx, yy, yx, xy, xx = by
+    y = (np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2))[:, None]
+    x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
+    down, right = y + dy + yy * y + yx * x, x + dx + xy * y + xx * x
+    outside = (np.abs(down) > (height - 1) / 2 + 1e-3) | (np.abs(right) > (width - 1) / 2 + 1e-3)
+    return np.asarray(outside)

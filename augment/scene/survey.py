@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from augment.images import translate
+from augment.images import displacements, warp
 from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate, median_plate
 from augment.scene.register import Registration
@@ -44,16 +44,14 @@ class Survey:
         `companions`: the same camera in other episodes; those filmed from the same pose help to see what an object
         covers for long here. Also returns the samples, for a better plate once it is known what hides it.
         """
-        shifts = _register(frames, self.samples)
-        sways = float(np.percentile(np.abs(shifts), 95, method="higher")) >= self.still
-        if not sways:
-            shifts = np.zeros_like(shifts)
-        samples = take_samples(frames, shifts, self.samples)
+        warps = self._settled(_register(frames, self.samples))
+        sways = bool(warps.any())
+        samples = take_samples(frames, warps, self.samples)
         rough = median_plate(samples)
         agreement = _agreement(samples, rough)
-        stability = self._classify(sways, float(np.abs(shifts).max()) / frames.height, agreement)
+        stability = self._classify(sways, _greatest_shift(frames, warps), agreement)
         unknown = np.ones((len(frames), 3), dtype=np.float32)
-        background = Background(stability, shifts, unknown, rough, agreement)
+        background = Background(stability, warps, unknown, rough, agreement)
         if stability == Stability.MOVING:
             return background, samples
         samples = samples.exposed_like(rough)
@@ -64,7 +62,7 @@ class Survey:
                 continue
             samples = samples + joined if joined is not None else samples
         plate, _ = clean_plate(samples, shadows_known=False)
-        return replace(background, plate=plate, gains=_gains(frames, shifts, plate)), samples
+        return replace(background, plate=plate, gains=_gains(frames, warps, plate)), samples
 
     def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
         """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""
@@ -73,11 +71,16 @@ class Survey:
         registration = Registration.of(plate)
         indices = sample_indices(len(frames), self.companion_samples)
         pictures = [frames.read(index, index + 1).frames[0] for index in indices]
-        shifts = np.stack([registration.shift(picture) for picture in pictures])
-        samples = lay_over(pictures, shifts)
-        if _agreement(samples, plate) < self.companion_agreement or np.abs(shifts).max() > self.sway * frames.height:
+        warps = self._settled(np.stack([registration.warp(picture) for picture in pictures]))
+        samples = lay_over(pictures, warps)
+        if _agreement(samples, plate) < self.companion_agreement or _greatest_shift(frames, warps) > self.sway:
             return None
         return samples.exposed_like(plate)
+
+    def _settled(self, warps: Float32[np.ndarray, "n 6"]) -> Float32[np.ndarray, "n 6"]:
+        """Without what is only noise, if the camera stands still."""
+        shift = float(np.percentile(np.abs(warps[:, :2]), 95, method="higher"))
+        return warps if shift >= self.still else np.zeros_like(warps)
 
     def _classify(self, sways: bool, greatest_shift: float, agreement: float) -> Stability:
         required = self.sway_agreement if sways else self.static_agreement
@@ -86,28 +89,34 @@ class Survey:
         return Stability.NEAR_STATIC if sways else Stability.STATIC
 
 
-def _register(frames: FrameSource, samples: int) -> Float32[np.ndarray, "t 2"]:
-    """Shift of every frame, twice: against a plate of the raw frames, then against a plate of the registered ones."""
-    shifts = np.zeros((len(frames), 2), dtype=np.float32)
-    for _ in range(2):
-        registration = Registration.of(median_plate(take_samples(frames, shifts, samples)))
+def _register(frames: FrameSource, samples: int) -> Float32[np.ndarray, "t 6"]:
+    """How every frame moved: a shift against a plate of raw frames, then a map against one of shifted frames."""
+    warps = np.zeros((len(frames), 6), dtype=np.float32)
+    for find in (Registration.shift, Registration.warp):
+        registration = Registration.of(median_plate(take_samples(frames, warps, samples)))
         for start in range(0, len(frames), WINDOW):
             clip = frames.read(start, min(start + WINDOW, len(frames)))
-            shifts[clip.start : clip.stop] = [registration.shift(frame) for frame in clip.frames]
-        shifts -= np.median(shifts, axis=0)
-        if np.abs(shifts).max() < ALREADY_SHARP:
+            warps[clip.start : clip.stop] = [find(registration, frame) for frame in clip.frames]
+        warps -= np.median(warps, axis=0)
+        if np.abs(warps[:, :2]).max() < ALREADY_SHARP:
             break
-    return shifts
+    return warps
+
+
+def _greatest_shift(frames: FrameSource, warps: Float32[np.ndarray, "t 6"]) -> float:
+    """Of any frame's middle or corner, as a fraction of the height."""
+    corners = displacements(warps, frames.height, frames.width)
+    return float(max(np.abs(corners).max(), np.abs(warps[:, :2]).max())) / frames.height
 
 
 def _gains(
-    frames: FrameSource, shifts: Float32[np.ndarray, "t 2"], plate: UInt8[np.ndarray, "h w 3"]
+    frames: FrameSource, warps: Float32[np.ndarray, "t 6"], plate: UInt8[np.ndarray, "h w 3"]
 ) -> Float32[np.ndarray, "t 3"]:
     gains = np.ones((len(frames), 3), dtype=np.float32)
     for start in range(0, len(frames), WINDOW):
         clip = frames.read(start, min(start + WINDOW, len(frames)))
         for index, frame in enumerate(clip.frames, start):
-            gains[index] = exposure(frame, translate(plate, shifts[index]))
+            gains[index] = exposure(frame, warp(plate, warps[index]))
     return gains
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 from scipy import ndimage
 
-from augment.images import box_blur, planes, translate
+from augment.images import box_blur, planes, warp
 from augment.segment.base import Segmenter
 from augment.segment.spread import spread
 from augment.types import Background, MaskTrack, Role
@@ -70,8 +70,8 @@ class MotionMask:
 
     def _mask(self, frame: UInt8[np.ndarray, "h w 3"], index: int) -> Bool[np.ndarray, "h w"]:
         expected = self._still
-        if self.background.shifts[index].any():
-            expected = planes(translate(self.background.plate, self.background.shifts[index]), self._reduction)
+        if self.background.warps[index].any():
+            expected = planes(warp(self.background.plate, self.background.warps[index]), self._reduction)
         gain = self.background.gains[index][:, None, None]
         brightest = BRIGHTEST if self.background.shadows_known else BRIGHTEST_AT_FIRST
         belief = self._belief(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augment.images import box_blur, grow, pixels, resize, translate
+from augment.images import box_blur, displacements, grow, pixels, resize, translate, unwarp, warp
 from tests.scenes import wall
 
 
@@ -24,6 +24,37 @@ def test_half_a_pixel_is_the_mean_of_neighbours() -> None:
 
 def test_no_shift_is_identity() -> None:
     np.testing.assert_array_equal(translate(wall(0), np.zeros(2, np.float32)), wall(0))
+
+
+TURN = np.array([1.3, -0.7, 0.01, 0.02, -0.02, 0.015], np.float32)
+
+
+def test_an_affine_map_moves_what_lies_off_the_middle_further() -> None:
+    picture = np.zeros((41, 61), np.float32)
+    picture[10, 50] = 1  # 10 above and 20 right of the middle
+    moved = warp(picture, TURN)
+    rows, columns = np.mgrid[:41, :61]
+    down, right = 10 + 1.3 - 10 * 0.01 + 20 * 0.02, 50 - 0.7 + 10 * 0.02 + 20 * 0.015
+    assert (rows * moved).sum() / moved.sum() == pytest.approx(down, abs=0.1)
+    assert (columns * moved).sum() / moved.sum() == pytest.approx(right, abs=0.1)
+
+
+def test_an_affine_map_is_taken_back() -> None:
+    np.testing.assert_allclose(unwarp(unwarp(TURN)), TURN, atol=1e-6)
+    there_and_back = warp(warp(wall(0, 40, 60), TURN), unwarp(TURN)).astype(int)
+    assert np.abs(there_and_back - wall(0, 40, 60))[6:-6, 6:-6].mean() < 12  # its noise is blurred twice
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.bool_])
+def test_beyond_the_edge_its_pixels_are_repeated(dtype: type) -> None:
+    moved = warp(np.ones((20, 30), dtype), TURN * 3)
+    assert moved.dtype == dtype
+    assert moved.all()
+
+
+def test_corners_move_furthest() -> None:
+    corners = displacements(np.array([0, 0, 0.1, 0, 0, 0], np.float32), 40, 60)
+    np.testing.assert_allclose(corners, [[-2, 0], [-2, 0], [2, 0], [2, 0]], atol=1e-6)
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3])

@@ -13,7 +13,7 @@ from robot_io.errors import EpisodeError
 from robot_io.memory import ArrayMask
 from tests.scenes import HEIGHT, LENGTH, WIDTH, crossing_square, wall
 
-SHIFTS = np.round(np.random.default_rng(0).normal(size=(LENGTH, 2)), 3).astype(np.float32)
+WARPS = np.round(np.random.default_rng(0).normal(size=(LENGTH, 6)), 3).astype(np.float32)
 
 GAINS = np.round(np.random.default_rng(1).uniform(0.8, 1.2, (LENGTH, 3)), 3).astype(np.float32)
 
@@ -29,7 +29,7 @@ def layers(tmp_path: Path) -> Layers:
     hole = np.zeros((HEIGHT, WIDTH), bool)
     hole[3, 4] = True
     tracks = [ArrayMask(Role.ROBOT, "square", masks()), ArrayMask(Role.SUPPORT, "table", support)]
-    background = Background(Stability.NEAR_STATIC, SHIFTS, GAINS, wall(0), 0.9)
+    background = Background(Stability.NEAR_STATIC, WARPS, GAINS, wall(0), 0.9)
     made_from = {"episode": "e"}
     folder = layers_folder(tmp_path, "e", "a/b", layers_key(made_from))
     return write_layers(folder, made_from, "a/b", background, wall(0), hole, tracks)
@@ -40,7 +40,7 @@ def test_what_was_written_is_read(layers: Layers) -> None:
     again = open_layers(layers.folder)
     assert (again.camera, again.length, again.stability) == ("a/b", LENGTH, Stability.NEAR_STATIC)
     np.testing.assert_array_equal(again.plate, wall(0))
-    np.testing.assert_array_equal(again.shifts, SHIFTS)
+    np.testing.assert_array_equal(again.warps, WARPS)
     np.testing.assert_array_equal(again.gains, GAINS)
     assert again.hole.sum() == 1
     np.testing.assert_array_equal(again.keep([Role.ROBOT], 2, 7), masks()[2:7])
@@ -80,7 +80,7 @@ def test_an_edit_of_the_wrong_size_is_refused(layers: Layers) -> None:
 def test_same_layers_same_bytes(layers: Layers, tmp_path: Path) -> None:
     digest = layers.digest
     shutil.rmtree(layers.folder)
-    background = Background(Stability.NEAR_STATIC, SHIFTS, GAINS, wall(0), 0.9)
+    background = Background(Stability.NEAR_STATIC, WARPS, GAINS, wall(0), 0.9)
     support = np.zeros((LENGTH, HEIGHT, WIDTH), bool)
     support[:, 30:] = True
     tracks = [ArrayMask(Role.ROBOT, "square", masks()), ArrayMask(Role.SUPPORT, "table", support)]

@@ -18,7 +18,7 @@ LENGTH = 24
 FRAMES, MASKS = crossing_square(length=LENGTH)
 TABLE = np.zeros((HEIGHT, WIDTH), bool)
 TABLE[20:] = True  # the square's lowest row is 29
-STILL = np.zeros((LENGTH, 2), np.float32)
+STILL = np.zeros((LENGTH, 6), np.float32)
 
 Repaint = Callable[[int], np.ndarray]
 
@@ -29,7 +29,7 @@ def judge(
     clean: np.ndarray | None = None,
     repaint: Repaint = lambda index: wall(1),
     support: np.ndarray | None = TABLE,
-    shifts: np.ndarray = STILL,
+    warps: np.ndarray = STILL,
     gains: np.ndarray | None = None,
     check: DefaultCheck | None = None,
     cuts: Iterable[int] = (9, 10),
@@ -42,18 +42,18 @@ def judge(
         clip, composed = source.read(start, stop), []
         for index in range(start, stop):
             one = slice(index, index + 1)
-            behind = backdrop(clean, repaint(index), shifts[one], gains[one])
+            behind = backdrop(clean, repaint(index), warps[one], gains[one])
             composed.append(Composite()(source.read(index, index + 1), keep[one], behind))
         made = Clip("front", start, np.concatenate([clip.frames for clip, _ in composed]), clip.timestamps)
         exact = np.concatenate([exact for _, exact in composed])
         part = slice(start, stop)
-        behind = backdrop(clean, repaint(start), shifts[part], gains[part])
+        behind = backdrop(clean, repaint(start), warps[part], gains[part])
         watch.see(Window(clip, made, made, keep[part], exact, behind, support))
     return watch.verdict()
 
 
-def backdrop(clean: np.ndarray | None, new: np.ndarray, shifts: np.ndarray, gains: np.ndarray) -> Backdrop:
-    return Backdrop(wall(0) if clean is None else clean, np.zeros((HEIGHT, WIDTH), bool), new, shifts, gains)
+def backdrop(clean: np.ndarray | None, new: np.ndarray, warps: np.ndarray, gains: np.ndarray) -> Backdrop:
+    return Backdrop(wall(0) if clean is None else clean, np.zeros((HEIGHT, WIDTH), bool), new, warps, gains)
 
 
 def refused(verdict: Verdict, why: str, redraw: bool) -> bool:
@@ -195,34 +195,35 @@ def test_what_never_moves_may_hang_on_the_wall() -> None:
 
 
 def swaying() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Frames, masks, shifts and gains of a camera that sways and whose exposure drifts."""
+    """Frames, masks, warps and gains of a camera that sways and whose exposure drifts."""
     rng = np.random.default_rng(0)
-    shifts = rng.integers(-2, 3, (LENGTH, 2)).astype(np.float32)
+    warps = np.zeros((LENGTH, 6), np.float32)
+    warps[:, :2] = rng.integers(-2, 3, (LENGTH, 2))
     gains = np.repeat(rng.uniform(0.8, 1, (LENGTH, 1)), 3, axis=1).astype(np.float32)
     frames, masks = resting(34)
     masks |= MASKS
-    for index, (down, right) in enumerate(shifts.astype(int)):
+    for index, (down, right) in enumerate(warps[:, :2].astype(int)):
         moved = np.pad(frames[index], ((2, 2), (2, 2), (0, 0)), mode="edge")
         moved = moved[2 - down : 2 - down + HEIGHT, 2 - right : 2 - right + WIDTH]
         frames[index] = np.rint(moved * gains[index])
         masks[index] = np.roll(masks[index], (down, right), axis=(0, 1))
-    return frames, masks, shifts, gains
+    return frames, masks, warps, gains
 
 
 def test_a_camera_that_sways_is_judged_like_one_that_stands_still() -> None:
-    frames, masks, shifts, gains = swaying()
-    verdict = judge(frames, masks, shifts=shifts, gains=gains)
+    frames, masks, warps, gains = swaying()
+    verdict = judge(frames, masks, warps=warps, gains=gains)
     assert verdict.reason is None
     assert verdict.figures["standing_share"] == 1
     assert verdict.figures["residual_motion_share"] == 0
     assert verdict.figures["flicker_grey_levels"] < 1.5
-    assert judge(frames, masks).reason is not None, "without its shifts and gains it could not pass"
+    assert judge(frames, masks).reason is not None, "without its warps and gains it could not pass"
 
 
 @pytest.mark.parametrize("cuts", [(), (1,), (23,), (5, 6, 13), range(1, LENGTH)])
 def test_windows_may_be_cut_anywhere(cuts: Iterable[int]) -> None:
-    frames, masks, shifts, gains = swaying()
+    frames, masks, warps, gains = swaying()
     masks[15] = False
-    whole = judge(frames, masks, shifts=shifts, gains=gains)
+    whole = judge(frames, masks, warps=warps, gains=gains)
     assert whole.reason is not None
-    assert judge(frames, masks, shifts=shifts, gains=gains, cuts=cuts) == whole
+    assert judge(frames, masks, warps=warps, gains=gains, cuts=cuts) == whole

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from augment.images import translate
+from augment.images import displacements, translate, warp
 from augment.scene import Survey, fill_smoothly
 from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate
@@ -15,14 +15,14 @@ from tests.scenes import HEIGHT, WIDTH, crossing_square, panning, wall
 
 
 def still(length: int) -> np.ndarray:
-    return np.zeros((length, 2), np.float32)
+    return np.zeros((length, 6), np.float32)
 
 
 def test_a_static_camera_is_not_warped() -> None:
     frames, _ = crossing_square()
     background, _ = Survey()(ArrayFrames("front", frames))
     assert background.stability == Stability.STATIC
-    assert not background.shifts.any()
+    assert not background.warps.any()
 
 
 def test_a_moving_camera_is_found() -> None:
@@ -37,7 +37,20 @@ def test_sway_is_measured_to_a_fraction_of_a_pixel(amplitude: float) -> None:
     frames = np.stack([translate(large, shift.astype(np.float32))[10:130, 10:170] for shift in truth])
     background, _ = Survey()(ArrayFrames("head", frames))
     assert background.stability == Stability.NEAR_STATIC
-    assert np.abs(background.shifts - truth).max() < 0.35
+    assert np.abs(background.warps[:, :2] - truth).max() < 0.35
+
+
+def test_a_camera_that_rolls_is_followed_to_its_corners() -> None:
+    large = wall(3, 140, 180)
+    truth = np.zeros((12, 6), np.float32)
+    turn = 0.012 * np.sin(np.arange(12))
+    truth[:, 0] = 1.2 * np.sin(np.arange(12))
+    truth[:, 3], truth[:, 4] = turn, -turn
+    frames = np.stack([warp(large, by)[10:130, 10:170] for by in truth])
+    background, _ = Survey()(ArrayFrames("head", frames))
+    assert background.stability == Stability.NEAR_STATIC
+    off = displacements(background.warps, 120, 160) - displacements(truth, 120, 160)
+    assert np.abs(off - np.median(off, axis=0)).max() < 0.4
 
 
 @pytest.mark.parametrize("frames", [np.zeros((5, 48, 64, 3), np.uint8), wall(1)[None]])
@@ -125,8 +138,8 @@ def test_hole_is_what_was_never_seen() -> None:
 
 def test_what_a_shift_moves_in_from_outside_is_not_believed() -> None:
     frames = np.repeat(wall(0)[None], 2, axis=0)
-    shifts = np.array([[2, 0], [0, -3]], np.float32)
-    covered = take_samples(ArrayFrames("front", frames), shifts, 2).covered
+    warps = np.array([[2, 0, 0, 0, 0, 0], [0, -3, 0, 0, 0, 0]], np.float32)
+    covered = take_samples(ArrayFrames("front", frames), warps, 2).covered
     assert covered[0].sum() == 2 * WIDTH
     assert covered[0, -2:].all()
     assert covered[1].sum() == 3 * HEIGHT

@@ -54,7 +54,7 @@ def test_motion_ignores_exposure() -> None:
     )
     recording = replace(episode(), cameras={"front": ArrayFrames("front", brighter)}, length=6)
     gains = np.stack([exposure(frame, still[0]) for frame in brighter])
-    known = Background(Stability.STATIC, np.zeros((6, 2), np.float32), gains, still[0], 1.0)
+    known = Background(Stability.STATIC, np.zeros((6, 6), np.float32), gains, still[0], 1.0)
     (track,) = Motion()(recording, "front", known)
     assert not track.read(0, 6).any()
 
