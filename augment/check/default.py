@@ -1,4 +1,4 @@
-"""All checks together: the first refusal decides, figures are kept of all."""
+"""All ideas together; figures are kept of all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
