@@ -18,6 +18,7 @@ test: .venv/ready-for-development
 bench: .venv/ready-for-development
 	$(BIN)/restage bench name=io
 	$(BIN)/restage bench name=pipeline
+	$(BIN)/restage bench name=scene
 
 clean:
 	rm -rf .venv demo

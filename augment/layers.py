@@ -208,7 +208,7 @@ def write_layers(
         "height": height,
         "width": width,
         "stability": background.stability,
-        "agreement": round(background.agreement, 4),
+        "unrest": round(background.unrest, 5),
         "tracks": stored,
         "made_from": dict(made_from),
     }

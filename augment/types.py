@@ -49,8 +49,8 @@ class Background:
     """Exposure of every frame, per channel, relative to the plate."""
     plate: UInt8[np.ndarray, "h w 3"]
     """The clean plate, as far as it is known."""
-    agreement: float
-    """Share, 0..1, of a frame's edges that the registered plate explains, in all but the worst tenth of frames."""
+    unrest: float
+    """Fraction of the height: how far parts of registered frames typically lie from where the plate has them."""
     shadows_known: bool = False
     """Whether what casts shadows has been left out of the plate; a first guess may lie in shadow itself."""
 

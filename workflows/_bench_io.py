@@ -1,11 +1,10 @@
 """`restage bench name=io`: a rewrite beside a plain copy, reading beside plain library use, on synthetic recordings."""
 
-import json
 import os
 import shutil
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -15,22 +14,16 @@ from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Int16, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from robot_io import open_dataset
 from robot_io.atomic import flush, remove
 from robot_io.formats.base import Dataset
-from robot_io.formats.rlds.example import bytes_feature
-from robot_io.formats.rlds.tfrecord import write_record
+from workflows._bench_data import CAMERAS, Size, make_hdf5, make_rlds
 
 COPY_TARGET, READ_TARGET = 1.5, 1.2
 WINDOW = 32  # frames read at a time
-PERIOD = 20  # frames in which the painted arm crosses the picture and comes back
-GRAIN = 1.5  # grey levels: standard deviation of the noise in a frame
-CAMERAS = ("agentview", "side")
-JPEG_QUALITY = 92
-SHARDS = 4
 RECORD_HEADER, RECORD_FOOTER = 12, 4  # bytes around the payload of a TFRecord: its length and two checksums
 
 EXAMPLE_FIELDS = (  # of `tf.train.Example`: message, field, number, type, label
@@ -45,17 +38,6 @@ EXAMPLE_FIELDS = (  # of `tf.train.Example`: message, field, number, type, label
     ("Features", "feature", 1, "Entry", "repeated"),
     ("Example", "features", 1, "Features", "optional"),
 )
-
-
-@dataclass(frozen=True)
-class Size:
-    """Of a synthetic dataset with two square cameras."""
-
-    episodes: int
-    length: int
-    """Frames of an episode."""
-    side: int
-    """Pixels."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +101,7 @@ def _format_lines(
         yield str(reading)
     except ImportError:
         yield f"{name}: reading is left out, because protobuf is not installed"
-    opening = min(_seconds(lambda: open_dataset(source)) for _ in range(repetitions))
+    opening = least_seconds(lambda: open_dataset(source), repetitions)
     yield (
         f"  {size.episodes} episodes x {size.length} frames x {len(CAMERAS)} cameras {size.side}x{size.side}, "
         f"{_bytes(source) / 1e6:.0f} MB; opening, part of the rewrite, hashes all of it: {opening:.3f} s"
@@ -138,7 +120,7 @@ def side_by_side(
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(repetitions):
         for action, found in zip((ours, plain), seconds, strict=True):
-            found.append(_seconds(action))
+            found.append(least_seconds(action))
             clean()
     return Comparison(what, min(seconds[0]), min(seconds[1]), target)
 
@@ -189,103 +171,22 @@ def read_rlds(path: Path) -> Iterator[UInt8[np.ndarray, "1 h w 3"]]:
                         yield np.asarray(Image.open(BytesIO(blob)))[None]
 
 
-def paint(seed: int, length: int, height: int, width: int, flat: bool = False) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """Frames of an arm that swings before a wall. `flat`: patches of one colour, no noise: little to store."""
-    rng = np.random.default_rng(seed)
-    wall = _enlarged(rng.integers(40, 200, (6, 8, 3), np.uint8), height, width, flat)
-    noise = np.zeros((2 * height, 2 * width, 1), np.int16)
-    if not flat:
-        wall += _enlarged(rng.integers(0, 24, (height // 3, width // 3), np.uint8), height, width, flat)[..., None]
-        noise = np.rint(rng.normal(0, GRAIN, noise.shape)).astype(np.int16)
-    side = height // 4
-    for index in range(length):
-        frame = wall.copy()
-        left = round((width - side) * abs(2 * (index / PERIOD % 1) - 1))
-        frame[: 2 * side, left + side // 3 : left + 2 * side // 3] = (90, 92, 96)
-        frame[2 * side : 3 * side, left : left + side] = (225, 120, 30)
-        down, right = rng.integers(height), rng.integers(width)
-        yield (frame + noise[down : down + height, right : right + width]).clip(0, 255).astype(np.uint8)
-
-
-def make_hdf5(path: Path, size: Size) -> None:
-    """A robomimic-style file: one camera contiguous and uncompressed, the other gzipped with one frame a chunk."""
-    raw, gzipped = (np.stack(list(paint(seed, size.length, size.side, size.side))) for seed in range(2))
-    with h5py.File(path, "w") as file:
-        for number in range(size.episodes):
-            demo = file.create_group(f"data/demo_{number}")
-            demo.attrs["num_samples"] = size.length
-            demo["actions"] = np.random.default_rng(number).normal(size=(size.length, 7))
-            demo[f"obs/{CAMERAS[0]}"] = raw
-            demo.create_dataset(f"obs/{CAMERAS[1]}", data=gzipped, chunks=(1, *gzipped.shape[1:]), compression="gzip")
-        file["data"].attrs["total"] = size.episodes * size.length
-
-
-def make_rlds(root: Path, size: Size) -> None:
-    """A TFDS directory below `root` with two JPEG cameras."""
-    folder = root / "bench" / "1.0.0"
-    folder.mkdir(parents=True)
-    cameras = {f"steps/observation/{camera}": _jpegs(seed, size) for seed, camera in enumerate(CAMERAS)}
-    lengths, total = [], 0
-    for shard in range(SHARDS):
-        numbers = range(shard, size.episodes, SHARDS)
-        lengths.append(str(len(numbers)))
-        with (folder / f"bench-train.tfrecord-{shard:05d}-of-{SHARDS:05d}").open("wb") as file:
-            for number in numbers:
-                text = [f"swing to and fro, number {number}".encode()] * size.length
-                payload = _example({**cameras, "steps/language_instruction": text})
-                write_record(file, payload)
-                total += len(payload)
-    image = {"image": {"shape": {"dimensions": [str(size.side), str(size.side), "3"]}, "dtype": "uint8"}}
-    step = _group(observation=_group(**dict.fromkeys(CAMERAS, image)), language_instruction={"text": {}})
-    features = _group(steps={"sequence": {"feature": step, "length": "-1"}})
-    split = {"name": "train", "shardLengths": lengths, "numBytes": str(total)}
-    info = {"name": "bench", "version": "1.0.0", "fileFormat": "tfrecord", "splits": [split]}
-    (folder / "features.json").write_text(json.dumps(features))
-    (folder / "dataset_info.json").write_text(json.dumps(info))
-
-
 def _exhaust(items: Iterable[object]) -> None:
     deque(items, maxlen=0)
 
 
-def _seconds(action: Callable[[], object]) -> float:
-    start = perf_counter()
-    action()
-    return perf_counter() - start
+def least_seconds(action: Callable[[], object], repetitions: int = 1) -> float:
+    """What the quickest of several calls takes."""
+    seconds = []
+    for _ in range(repetitions):
+        start = perf_counter()
+        action()
+        seconds.append(perf_counter() - start)
+    return min(seconds)
 
 
 def _bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
-
-
-def _enlarged(picture: UInt8[np.ndarray, "_ _ *c"], height: int, width: int, flat: bool) -> Int16[np.ndarray, "h w *c"]:
-    resampling = Image.Resampling.NEAREST if flat else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(picture).resize((width, height), resampling)).astype(np.int16)
-
-
-def _jpegs(seed: int, size: Size) -> list[bytes]:
-    files = [BytesIO() for _ in range(size.length)]
-    for file, frame in zip(files, paint(seed, size.length, size.side, size.side), strict=True):
-        Image.fromarray(frame).save(file, "JPEG", quality=JPEG_QUALITY)
-    return [file.getvalue() for file in files]
-
-
-def _group(**features: Any) -> dict[str, Any]:
-    return {"featuresDict": {"features": features}}
-
-
-def _example(features: Mapping[str, list[bytes]]) -> bytes:
-    """A serialized `tf.train.Example`."""
-    entries = (_field(1, key.encode()) + _field(2, bytes_feature(blobs)) for key, blobs in features.items())
-    return _field(1, b"".join(_field(1, entry) for entry in entries))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    header, size = bytearray([number << 3 | 2]), len(content)
-    while size > 0x7F:
-        header.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes([*header, size]) + content
 
 
 def _example_class() -> Any:

@@ -10,14 +10,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import h5py
-import numpy as np
-
 from augment.errors import RunError
 from augment.pipeline.stopwatch import Stopwatch
 from robot_io import open_dataset
 from robot_io.atomic import remove
-from workflows._bench_io import CAMERAS, WINDOW, paint
+from workflows._bench_data import CAMERAS, make_recording
+from workflows._bench_io import WINDOW
 
 VARIANTS = 2
 LENGTHS = (125, 250, 500, 1000)
@@ -62,25 +60,6 @@ def measure(
         longest_first = sorted(lengths, reverse=True)
         peaks = dict(zip(longest_first, pool.map(lambda n: peak(folder, n, height, width), longest_first), strict=True))
     yield from _memory(peaks)
-
-
-def make_recording(path: Path, length: int, height: int, width: int, flat: bool = False) -> None:
-    """A robomimic-style file with one episode, written frame by frame. `flat`: see `paint`."""
-    with h5py.File(path, "w") as file:
-        demo = file.create_group("data/demo_0")
-        demo.attrs["num_samples"] = file["data"].attrs["total"] = length
-        demo["actions"] = np.random.default_rng(0).normal(size=(length, 7))
-        for seed, camera in enumerate(CAMERAS):
-            frames = demo.create_dataset(
-                f"obs/{camera}",
-                (length, height, width, 3),
-                np.uint8,
-                chunks=(1, height, width, 3),
-                compression="gzip",
-                compression_opts=1,
-            )
-            for index, frame in enumerate(paint(seed, length, height, width, flat)):
-                frames[index] = frame
 
 
 def augment(source: Path, out: Path, variants: int) -> Run:

@@ -23,12 +23,12 @@ def median_difference(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def mog2(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """OpenCV's mixture of Gaussians with shadow detection, which has seen all frames before it is asked."""
-    return _subtracted(frames, _cv2().createBackgroundSubtractorMOG2(history=len(frames), detectShadows=True))
+    return _subtracted(frames, opencv().createBackgroundSubtractorMOG2(history=len(frames), detectShadows=True))
 
 
 def knn(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """OpenCV's nearest neighbours with shadow detection, which has seen all frames before it is asked."""
-    return _subtracted(frames, _cv2().createBackgroundSubtractorKNN(history=len(frames), detectShadows=True))
+    return _subtracted(frames, opencv().createBackgroundSubtractorKNN(history=len(frames), detectShadows=True))
 
 
 RIVALS: Mapping[str, Masks] = {"median difference": median_difference, "OpenCV MOG2": mog2, "OpenCV KNN": knn}
@@ -42,13 +42,14 @@ def _subtracted(frames: np.ndarray, subtractor: Any) -> tuple[np.ndarray, np.nda
 
 
 def _tidied(masks: np.ndarray) -> np.ndarray:
-    cv2 = _cv2()
+    cv2 = opencv()
     kernel = np.ones((KERNEL, KERNEL), np.uint8)
     opened = (cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) for mask in masks)
     return np.stack([cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel) > 0 for mask in opened])
 
 
-def _cv2() -> Any:
+def opencv() -> Any:
+    """The module `cv2`. Raises RequestError where it is not installed."""
     try:
         import cv2
     except ImportError as error:

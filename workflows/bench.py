@@ -7,9 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from augment.errors import RequestError
-from workflows import _bench_io, _bench_pipeline, _config
+from workflows import _bench_io, _bench_pipeline, _bench_scene, _config
 
-BENCHES: dict[str, Callable[[Path], Iterator[str]]] = {"io": _bench_io.measure, "pipeline": _bench_pipeline.measure}
+BENCHES: dict[str, Callable[[Path], Iterator[str]]] = {
+    "io": _bench_io.measure,
+    "pipeline": _bench_pipeline.measure,
+    "scene": _bench_scene.measure,
+}
 
 
 def main(config: Any) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Float32, Int, UInt8
 
 from augment.scene.samples import Samples
 
@@ -27,11 +27,6 @@ class Modes:
     several: Bool[np.ndarray, "h w"]
     """Where there is a second group."""
 
-    @property
-    def least(self) -> np.ndarray:
-        """Samples that make a mode, `(h, w)`."""
-        return np.asarray(np.maximum(LEAST, LEAST_SHARE * self.seen.sum(axis=0)))
-
 
 def two_modes(samples: Samples) -> Modes:
     """The largest group of uncovered samples that look alike, and the largest of those that look otherwise."""
@@ -47,27 +42,33 @@ def two_modes(samples: Samples) -> Modes:
     others = group * ~np.stack([alike(plane, first_colour) for plane in planes])
     second_centre = others.argmax(axis=0)
     second_colour = mean_of_alike(planes, seen, _at(planes, second_centre))
-    several = others.max(axis=0) >= np.maximum(LEAST, LEAST_SHARE * seen.sum(axis=0))
+    several = others.max(axis=0) >= enough(seen)
     centres, colours = np.stack([first_centre, second_centre]), np.stack([first_colour, second_colour])
     return Modes(planes, seen, group, centres, colours, several)
 
 
 def most_light(modes: Modes, centre: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
     """For a surface that is seen in shadow and, often enough, in light too: a sample that shows it in light."""
+    usual = modes.group >= enough(modes.seen)
     for _ in range(2):  # from deep shadow by way of half-shadow
         reference = _at(modes.planes, centre)
         largest = np.zeros(centre.shape, dtype=np.uint8)
         lit = centre.copy()
         for number, (plane, size) in enumerate(zip(modes.planes, modes.group, strict=True)):
-            better = (size >= modes.least) & (size > largest) & ~alike(plane, reference) & _brighter(plane, reference)
+            better = usual[number] & (size > largest) & ~alike(plane, reference) & _brighter(plane, reference)
             largest[better], lit[better] = size[better], number
         centre = lit
     return centre
 
 
+def enough(seen: Bool[np.ndarray, "n h w"]) -> Float32[np.ndarray, "h w"]:
+    """How many of the uncovered samples make a mode."""
+    return np.asarray(np.maximum(np.float32(LEAST), np.float32(LEAST_SHARE) * seen.sum(axis=0, dtype=np.float32)))
+
+
 def alike(first: UInt8[np.ndarray, "3 h w"], second: UInt8[np.ndarray, "3 h w"]) -> Bool[np.ndarray, "h w"]:
     apart = np.maximum(first, second) - np.minimum(first, second)
-    return np.asarray((apart <= ALIKE).all(axis=0))
+    return np.asarray(apart.max(axis=0) <= ALIKE)
 
 
 def mean_of_alike(

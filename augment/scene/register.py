@@ -15,8 +15,8 @@ LEVELS = 3
 ROUNDS = 6
 ENOUGH = 0.02  # pixels
 SLOPE = 1.0  # grey levels per pixel: what is flatter says nothing about where it lies
-EDGE = 4.0  # grey levels per pixel, after smoothing
-SAME = 12.0  # grey levels
+PARTS = 3  # along each side, that are looked at by themselves
+DETAIL = 1.5  # grey levels per pixel, on average
 DOUBT = (1e-3, 1e-3, 1.0, 1.0, 1.0, 1.0)  # squared grey levels: weight against each direction of a map
 
 
@@ -33,21 +33,26 @@ class Registration:
     def of(cls, plate: UInt8[np.ndarray, "h w 3"]) -> "Registration":
         return cls(max(1.0, plate.shape[0] / GREATEST_HEIGHT), _pyramid(plate))
 
-    def shift(self, frame: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "6"]:
+    def shift(self, frame: UInt8[np.ndarray, "h w 3"], near: Float32[np.ndarray, "6"]) -> Float32[np.ndarray, "6"]:
         """Where to move the plate to lie on the frame (see `images.warp`), as a shift: Lucas-Kanade, coarse to fine.
+
+        Looked for around the shift of `near`.
 
         Pixels that disagree after the best gain and shift, which are what moves in front of the background, lose
         their weight (Geman-McClure), so that neither a large robot nor a change of exposure pulls the estimate away.
         """
-        return self._in_pixels(self._shift(_pyramid(frame)))
+        return self._in_pixels(self._shift(_pyramid(frame), near))
 
-    def warp(self, frame: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "6"]:
+    def warp(self, frame: UInt8[np.ndarray, "h w 3"], near: Float32[np.ndarray, "6"]) -> Float32[np.ndarray, "6"]:
         """The same as an affine map, no further from a shift than there is evidence for."""
         pyramid = _pyramid(frame)
-        return self._in_pixels(_descend(self.levels[-1], pyramid[-1], self._shift(pyramid), directions=6))
+        return self._in_pixels(_descend(self.levels[-1], pyramid[-1], self._shift(pyramid, near), directions=6))
 
-    def _shift(self, pyramid: Sequence[Float32[np.ndarray, "_ _"]]) -> Float32[np.ndarray, "6"]:
+    def _shift(
+        self, pyramid: Sequence[Float32[np.ndarray, "_ _"]], near: Float32[np.ndarray, "6"]
+    ) -> Float32[np.ndarray, "6"]:
         by = np.zeros(6, dtype=np.float32)
+        by[:2] = near[:2] / np.float32(self.scale * 2 ** len(self.levels))
         for plate, seen in zip(self.levels, pyramid, strict=True):
             by = _descend(plate, seen, 2 * by, directions=2)
         return by
@@ -55,12 +60,20 @@ class Registration:
     def _in_pixels(self, by: Float32[np.ndarray, "6"]) -> Float32[np.ndarray, "6"]:
         return np.concatenate([by[:2] * np.float32(self.scale), by[2:]])
 
-    def agreement(self, registered: UInt8[np.ndarray, "h w 3"]) -> float:
-        """Share of the edge pixels of a frame, moved back, where the plate looks the same; 1 without any edges."""
-        seen = _pyramid(registered)[-1]
-        difference = _difference(self.levels[-1], seen)
-        edges = np.hypot(*np.gradient(seen)) > EDGE
-        return float((np.abs(difference[edges]) < SAME).mean()) if edges.any() else 1.0
+    def offsets(self, registered: UInt8[np.ndarray, "h w 3"]) -> list[float]:
+        """How far each part of a frame, moved back, still is from where the plate has it, as a fraction of the height.
+
+        Parts without detail, of which nothing can be said, are left out.
+        """
+        plate, seen = self.levels[-1], _pyramid(registered)[-1]
+        found = []
+        for rows in np.array_split(np.arange(plate.shape[0]), PARTS):
+            for columns in np.array_split(np.arange(plate.shape[1]), PARTS):
+                part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+                if np.hypot(*np.gradient(plate[part])).mean() > DETAIL:
+                    by = _descend(plate[part], seen[part], np.zeros(6, dtype=np.float32), directions=2)
+                    found.append(float(np.hypot(*by[:2])) / plate.shape[0])
+        return found
 
 
 def _pyramid(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[Float32[np.ndarray, "_ _"], ...]:

@@ -70,10 +70,9 @@ def sample_indices(length: int, samples: int) -> list[int]:
     return sorted({round(position) for position in np.linspace(0, length - 1, count)})
 
 
-def take_samples(frames: FrameSource, warps: Float32[np.ndarray, "t 6"], samples: int) -> Samples:
+def take_samples(frames: FrameSource, warps: Float32[np.ndarray, "t 6"], indices: Sequence[int]) -> Samples:
     """Registered samples of a recording, at the exposure they were filmed with. `warps`: of all its frames."""
-    indices = sample_indices(len(frames), samples)
-    return lay_over([frames.read(index, index + 1).frames[0] for index in indices], warps[indices], indices)
+    return lay_over([frames.read(index, index + 1).frames[0] for index in indices], warps[list(indices)], indices)
 
 
 def lay_over(

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from augment.images import displacements, warp
+from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate, median_plate
 from augment.scene.register import Registration
@@ -25,16 +26,15 @@ class Survey:
 
     still: float = 0.3
     """Pixels: a camera whose background shifts by less (in 95 of 100 frames) is static and is not warped."""
-    sway: float = 0.02
+    sway: float = 0.04
     """Fraction of the picture's height: beyond it, a camera is moving."""
-    static_agreement: float = 0.3
-    """Least share (0..1) of a frame's edges that the plate explains, in all but the worst tenth of the frames."""
-    sway_agreement: float = 0.3
-    """The same for a camera that sways."""
+    unrest: float = 0.005
+    """Fraction of the height: a camera is moving if the parts of its frames, registered as well as it goes, typically
+    (in the median) lie further from where the plate has them."""
     samples: int = 32
     """Frames that make up the plate."""
-    companion_agreement: float = 0.35
-    """The same, for another episode to count as filmed from the same pose."""
+    companion_unrest: float = 0.007
+    """The same, for another episode to count as filmed from the same pose, where other things lie about."""
     companion_samples: int = 12
     """Frames that each companion adds to the plate."""
 
@@ -45,13 +45,12 @@ class Survey:
         covers for long here. Also returns the samples, for a better plate once it is known what hides it.
         """
         warps = self._settled(_register(frames, self.samples))
-        sways = bool(warps.any())
-        samples = take_samples(frames, warps, self.samples)
+        samples = take_samples(frames, warps, sample_indices(len(frames), self.samples))
         rough = median_plate(samples)
-        agreement = _agreement(samples, rough)
-        stability = self._classify(sways, _greatest_shift(frames, warps), agreement)
+        unrest = _unrest(samples, rough)
+        stability = self._classify(warps, frames, unrest / self.unrest)
         unknown = np.ones((len(frames), 3), dtype=np.float32)
-        background = Background(stability, warps, unknown, rough, agreement)
+        background = Background(stability, warps, unknown, rough, unrest)
         if stability == Stability.MOVING:
             return background, samples
         samples = samples.exposed_like(rough)
@@ -71,9 +70,9 @@ class Survey:
         registration = Registration.of(plate)
         indices = sample_indices(len(frames), self.companion_samples)
         pictures = [frames.read(index, index + 1).frames[0] for index in indices]
-        warps = self._settled(np.stack([registration.warp(picture) for picture in pictures]))
+        warps = self._settled(np.stack([registration.warp(picture, np.zeros(6, np.float32)) for picture in pictures]))
         samples = lay_over(pictures, warps)
-        if _agreement(samples, plate) < self.companion_agreement or _greatest_shift(frames, warps) > self.sway:
+        if self._classify(warps, frames, _unrest(samples, plate) / self.companion_unrest) == Stability.MOVING:
             return None
         return samples.exposed_like(plate)
 
@@ -82,21 +81,27 @@ class Survey:
         shift = float(np.percentile(np.abs(warps[:, :2]), 95, method="higher"))
         return warps if shift >= self.still else np.zeros_like(warps)
 
-    def _classify(self, sways: bool, greatest_shift: float, agreement: float) -> Stability:
-        required = self.sway_agreement if sways else self.static_agreement
-        if agreement < required or greatest_shift > self.sway:
+    def _classify(self, warps: Float32[np.ndarray, "n 6"], frames: FrameSource, unrest: float) -> Stability:
+        """`unrest`: relative to what is allowed."""
+        if unrest > 1 or _greatest_shift(frames, warps) > self.sway:
             return Stability.MOVING
-        return Stability.NEAR_STATIC if sways else Stability.STATIC
+        return Stability.NEAR_STATIC if warps.any() else Stability.STATIC
 
 
 def _register(frames: FrameSource, samples: int) -> Float32[np.ndarray, "t 6"]:
-    """How every frame moved: a shift against a plate of raw frames, then a map against one of shifted frames."""
-    warps = np.zeros((len(frames), 6), dtype=np.float32)
-    for find in (Registration.shift, Registration.warp):
-        registration = Registration.of(median_plate(take_samples(frames, warps, samples)))
+    """How every frame moved: a shift against a plate of raw frames, then a map against one of shifted frames.
+
+    Bumps are known roughly beforehand. The raw frames are those of the first third, so that a small bump that goes
+    unnoticed does not give a plate of two pictures.
+    """
+    warps = np.pad(find_bumps(frames), ((0, 0), (0, 4)))
+    for find, share in ((Registration.shift, 3), (Registration.warp, 1)):
+        part = sample_indices(-(-len(frames) // share), samples)
+        registration = Registration.of(median_plate(take_samples(frames, warps, part)))
         for start in range(0, len(frames), WINDOW):
             clip = frames.read(start, min(start + WINDOW, len(frames)))
-            warps[clip.start : clip.stop] = [find(registration, frame) for frame in clip.frames]
+            found = [find(registration, frame, warps[index]) for index, frame in enumerate(clip.frames, clip.start)]
+            warps[clip.start : clip.stop] = found
         warps -= np.median(warps, axis=0)
         if np.abs(warps[:, :2]).max() < ALREADY_SHARP:
             break
@@ -120,6 +125,11 @@ def _gains(
     return gains
 
 
-def _agreement(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:
+def _unrest(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:
+    """Median distance of the parts of all registered frames from where the plate has them, as a fraction of the height.
+
+    A robot, which hides some parts at some times, does not change it; before a moving camera, no shift fits most parts.
+    """
     registration = Registration.of(plate)
-    return float(np.percentile([registration.agreement(picture) for picture in samples.pictures], 10))
+    offsets = [offset for picture in samples.pictures[::2] for offset in registration.offsets(picture)]
+    return float(np.median(offsets)) if offsets else 0.0

@@ -39,5 +39,5 @@ def _along_rows(fields: Float32[np.ndarray, "2 h w"], ties: Float32[np.ndarray, 
     bands[0, 1:] = -tie[:-1]
     bands[1] = 1 + tie
     bands[1, 1:] += tie[:-1]
-    solved = solveh_banded(bands, fields.reshape(2, -1).T, overwrite_ab=True, check_finite=False)
+    solved = solveh_banded(bands, fields.reshape(2, -1).T, overwrite_ab=True, overwrite_b=True, check_finite=False)
     return np.asarray(solved.T.reshape(fields.shape))

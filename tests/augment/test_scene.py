@@ -5,6 +5,7 @@ import pytest
 
 from augment.images import displacements, translate, warp
 from augment.scene import Survey, fill_smoothly
+from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate
 from augment.scene.samples import Samples, take_samples
@@ -53,13 +54,36 @@ def test_a_camera_that_rolls_is_followed_to_its_corners() -> None:
     assert np.abs(off - np.median(off, axis=0)).max() < 0.4
 
 
+@pytest.mark.parametrize(("down", "right"), [(2.0, -1.0), (-5.0, 3.0)])
+def test_a_bump_is_a_sway_that_stays(down: float, right: float) -> None:
+    large = wall(3, 180, 220)
+    large[::16] = 90  # boards
+    truth = np.zeros((20, 2), np.float32)
+    truth[11:] = (down, right)
+    frames = np.stack([translate(large, shift)[10:170, 10:210] for shift in truth])
+    for index in range(20):
+        frames[index, 60:90, 4 * index : 4 * index + 40] = (250, 240, 20)
+    background, _ = Survey()(ArrayFrames("front", frames))
+    assert background.stability == Stability.NEAR_STATIC
+    jump = background.warps[11:, :2].mean(axis=0) - background.warps[:11, :2].mean(axis=0)
+    np.testing.assert_allclose(jump, (down, right), atol=0.2)
+    assert np.ptp(background.warps[11:, :2], axis=0).max() < 0.4
+
+
+def test_a_flash_is_no_bump() -> None:
+    frames, _ = crossing_square(length=12)
+    frames[5] = 255
+    frames[8] = 0
+    assert not find_bumps(ArrayFrames("front", frames)).any()
+
+
 @pytest.mark.parametrize("frames", [np.zeros((5, 48, 64, 3), np.uint8), wall(1)[None]])
 def test_black_and_single_frames_are_static(frames: np.ndarray) -> None:
     assert Survey()(ArrayFrames("dark", frames))[0].stability == Stability.STATIC
 
 
 def samples(frames: np.ndarray, tracks: Sequence[ArrayMask] = ()) -> Samples:
-    return take_samples(ArrayFrames("front", frames), still(len(frames)), len(frames)).without(tracks)
+    return take_samples(ArrayFrames("front", frames), still(len(frames)), range(len(frames))).without(tracks)
 
 
 def test_plate_is_the_wall_where_it_was_seen() -> None:
@@ -139,7 +163,7 @@ def test_hole_is_what_was_never_seen() -> None:
 def test_what_a_shift_moves_in_from_outside_is_not_believed() -> None:
     frames = np.repeat(wall(0)[None], 2, axis=0)
     warps = np.array([[2, 0, 0, 0, 0, 0], [0, -3, 0, 0, 0, 0]], np.float32)
-    covered = take_samples(ArrayFrames("front", frames), warps, 2).covered
+    covered = take_samples(ArrayFrames("front", frames), warps, range(2)).covered
     assert covered[0].sum() == 2 * WIDTH
     assert covered[0, -2:].all()
     assert covered[1].sum() == 3 * HEIGHT

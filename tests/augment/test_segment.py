@@ -10,6 +10,9 @@ from augment.errors import RequestError
 from augment.scene import Survey
 from augment.scene.exposure import exposure
 from augment.segment import SEGMENTERS, Motion, Recorded
+from augment.segment.appearance import Surface
+from augment.segment.motion import MotionMask
+from augment.segment.pieces import without_holes, without_specks
 from augment.segment.spread import spread
 from augment.types import Background, Role, Stability
 from robot_io.errors import EpisodeError
@@ -83,6 +86,70 @@ def test_evidence_spreads_up_to_an_edge_and_not_beyond() -> None:
     assert belief[:, 15:].max() < -0.99
     assert belief[10, :15].min() > belief[10, 15:].max() + 0.4
     assert spread(evidence[1], confidence, closed, ease, 300.0) == pytest.approx(-1, abs=1e-3)
+
+
+def test_a_surface_is_smooth_in_its_frames_and_has_texture_where_it_varies() -> None:
+    plate = np.random.default_rng(0).integers(40, 200, (24, 30, 3), dtype=np.uint8)
+    surface = Surface.of(plate, 1)
+    planes = np.moveaxis(plate, -1, 0).astype(np.float32)
+    expected = ndimage.uniform_filter(planes, (0, 3, 3), mode="nearest")
+    np.testing.assert_allclose(surface.smooth, expected, atol=1e-3)
+    inside = (slice(None), slice(4, -4), slice(4, -4))
+    around = ndimage.uniform_filter(planes, (0, 9, 9))
+    np.testing.assert_allclose(surface.texture[inside], (expected - around)[inside], atol=1e-3)
+
+
+def test_an_even_ramp_has_a_slope_and_no_texture() -> None:
+    ramp = np.broadcast_to(np.arange(0, 120, 3, dtype=np.uint8)[None, :, None], (20, 40, 3)).copy()
+    surface = Surface.of(ramp, 1)
+    inside = (slice(4, -4), slice(4, -4))
+    assert np.abs(surface.texture[(slice(None), *inside)]).max() < 1e-3
+    np.testing.assert_allclose(surface.slope[inside], 3, atol=1e-3)
+
+
+def test_a_frame_of_another_exposure_shows_the_surface_scaled_and_saturates() -> None:
+    plate = np.random.default_rng(0).integers(40, 250, (24, 30, 3), dtype=np.uint8)
+    surface, gain = Surface.of(plate, 1), np.array([0.5, 1.0, 3.0], np.float32)
+    lit = surface.exposed(gain)
+    np.testing.assert_allclose(lit.smooth[:2], gain[:2, None, None] * surface.smooth[:2])
+    assert lit.smooth[2].max() == 255
+    np.testing.assert_allclose(lit.texture, gain[:, None, None] * surface.texture)
+
+
+def test_what_changes_far_away_does_not_change_a_mask() -> None:
+    wall = np.random.default_rng(0).integers(90, 110, (1, 200, 240, 3)).astype(np.uint8)
+    near = wall.repeat(2, axis=0)
+    near[:, 20:40, 20:40] = (200, 60, 30)
+    both = near.copy()
+    both[:, 160:180, 200:220] = (30, 60, 200)
+    background = Background(
+        Stability.STATIC, np.zeros((2, 2), np.float32), np.ones((2, 3), np.float32), wall[0], 1.0, shadows_known=True
+    )
+    alone, together = (MotionMask(ArrayFrames("c", frames), background, Motion()).read(0, 2) for frames in (near, both))
+    np.testing.assert_array_equal(alone[:, :100, :120], together[:, :100, :120])
+    assert alone[:, 20:40, 20:40].all()
+    assert together[:, 160:180, 200:220].all()
+
+
+def test_pieces_lose_specks_and_doubtful_holes() -> None:
+    belief = np.full((20, 20), -1, np.float32)
+    belief[3:17, 3:17] = 1
+    belief[5:7, 5:7] = -0.2  # a doubtful hole
+    belief[10:13, 10:13] = -0.9  # one that shows the plate
+    belief[3, 3:5] = -0.2  # open to the outside
+    belief[0, 19] = 1  # a speck
+    found = without_holes(without_specks(belief, 4.0))
+    assert found[5:7, 5:7].min() > 0
+    assert found[10:13, 10:13].max() < 0
+    assert found[3, 3:5].max() < 0
+    assert found[0, 19] < 0
+    assert (found > 0).sum() == 14 * 14 - 9 - 2
+
+
+def test_a_hole_that_reaches_the_edge_of_the_picture_is_none() -> None:
+    belief = np.ones((12, 12), np.float32)
+    belief[0:4, 5] = -0.2
+    np.testing.assert_array_equal(without_holes(belief), belief)
 
 
 def test_masks_from_a_folder(tmp_path: Path) -> None:

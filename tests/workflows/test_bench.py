@@ -10,19 +10,20 @@ import h5py
 import numpy as np
 import pytest
 
+from augment.errors import RequestError, RunError
 from robot_io import open_dataset
 from robot_io.atomic import remove
 from robot_io.validation import compare, unsound_episodes
-from workflows import _bench_io, _bench_pipeline
+from workflows import _bench_data, _bench_io, _bench_pipeline, _bench_scene, _config
 from workflows.cli import main
 
-SIZE = _bench_io.Size(episodes=5, length=8, side=32)
+SIZE = _bench_data.Size(episodes=5, length=8, side=32)
 
 
 @pytest.fixture(params=["hdf5", "rlds"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / "source"
-    {"hdf5": _bench_io.make_hdf5, "rlds": _bench_io.make_rlds}[request.param](path, SIZE)
+    {"hdf5": _bench_data.make_hdf5, "rlds": _bench_data.make_rlds}[request.param](path, SIZE)
     return path
 
 
@@ -34,7 +35,7 @@ def test_the_datasets_are_sound(source: Path) -> None:
     for entry in dataset.entries:
         cameras = dataset.open(entry.id).cameras
         assert {(len(frames), frames.height, frames.width) for frames in cameras.values()} == {(8, 32, 32)}
-        assert tuple(cameras) == _bench_io.CAMERAS
+        assert tuple(cameras) == _bench_data.CAMERAS
 
 
 def test_rewrite_and_copy_carry_everything_over(source: Path, tmp_path: Path) -> None:
@@ -49,22 +50,22 @@ def test_rewrite_and_copy_carry_everything_over(source: Path, tmp_path: Path) ->
 
 
 def test_a_copied_folder_has_the_same_files(tmp_path: Path) -> None:
-    _bench_io.make_rlds(tmp_path / "source", SIZE)
+    _bench_data.make_rlds(tmp_path / "source", SIZE)
     _bench_io.copy(tmp_path / "source", tmp_path / "out")
     files = [path.relative_to(tmp_path / "source") for path in (tmp_path / "source").rglob("*") if path.is_file()]
     same, different, failed = filecmp.cmpfiles(tmp_path / "source", tmp_path / "out", files, shallow=False)
-    assert (len(same), different, failed) == (_bench_io.SHARDS + 2, [], [])
+    assert (len(same), different, failed) == (_bench_data.SHARDS + 2, [], [])
 
 
 @pytest.mark.parametrize(
     ("make", "read", "needs"),
     [
-        (_bench_io.make_hdf5, _bench_io.read_hdf5, "h5py"),
-        (_bench_io.make_rlds, _bench_io.read_rlds, "google.protobuf"),
+        (_bench_data.make_hdf5, _bench_io.read_hdf5, "h5py"),
+        (_bench_data.make_rlds, _bench_io.read_rlds, "google.protobuf"),
     ],
 )
 def test_both_readers_give_the_same_frames_in_the_same_order(
-    make: Callable[[Path, _bench_io.Size], None],
+    make: Callable[[Path, _bench_data.Size], None],
     read: Callable[[Path], Iterator[np.ndarray]],
     needs: str,
     tmp_path: Path,
@@ -73,7 +74,7 @@ def test_both_readers_give_the_same_frames_in_the_same_order(
     make(tmp_path / "source", SIZE)
     ours = np.concatenate(list(_bench_io.read_frames(open_dataset(tmp_path / "source"))))
     plain = np.concatenate(list(read(tmp_path / "source")))
-    assert len(ours) == SIZE.episodes * SIZE.length * len(_bench_io.CAMERAS)
+    assert len(ours) == SIZE.episodes * SIZE.length * len(_bench_data.CAMERAS)
     np.testing.assert_array_equal(ours, plain)
 
 
@@ -121,9 +122,9 @@ def test_pipeline_gives_stages_and_peaks(tmp_path: Path) -> None:
 
 def test_a_run_restages_every_camera_in_every_variant(tmp_path: Path) -> None:
     source, out = tmp_path / "recording.hdf5", tmp_path / "restaged.hdf5"
-    _bench_pipeline.make_recording(source, 8, 48, 64)
+    _bench_data.make_recording(source, 8, 48, 64)
     run = _bench_pipeline.augment(source, out, 2)
-    assert run.summary["cameras"] == {camera: {"restaged": 2} for camera in _bench_io.CAMERAS}
+    assert run.summary["cameras"] == {camera: {"restaged": 2} for camera in _bench_data.CAMERAS}
     assert run.seconds > sum(run.summary["seconds"].values())
     assert _bench_pipeline.codec_seconds(source, out, tmp_path / "frames") > 0
 
@@ -131,7 +132,7 @@ def test_a_run_restages_every_camera_in_every_variant(tmp_path: Path) -> None:
 def test_the_peak_is_that_of_the_run_alone(tmp_path: Path) -> None:
     ballast = np.ones(400_000_000, np.uint8)  # would be inherited by a process that this one forks
     source = tmp_path / "recording.hdf5"
-    _bench_pipeline.make_recording(source, 8, 48, 64, flat=True)
+    _bench_data.make_recording(source, 8, 48, 64, flat=True)
     assert 20 < _bench_pipeline.augment(source, tmp_path / "out.hdf5", 1).peak < ballast.nbytes / 1e6
 
 
@@ -142,13 +143,64 @@ def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flat", [True, False])
 def test_a_recording_holds_the_painted_frames(flat: bool, tmp_path: Path) -> None:
-    _bench_pipeline.make_recording(tmp_path / "x.hdf5", 3, 24, 32, flat)
+    _bench_data.make_recording(tmp_path / "x.hdf5", 3, 24, 32, flat)
     with h5py.File(tmp_path / "x.hdf5") as file:
-        for seed, camera in enumerate(_bench_io.CAMERAS):
-            painted = np.stack(list(_bench_io.paint(seed, 3, 24, 32, flat)))
+        for seed, camera in enumerate(_bench_data.CAMERAS):
+            painted = np.stack(list(_bench_data.paint(seed, 3, 24, 32, flat)))
             np.testing.assert_array_equal(file[f"data/demo_0/obs/{camera}"][()], painted)
+
+
+def test_scene_gives_every_ratio_of_the_contract(tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    lines = list(_bench_scene.measure(tmp_path, length=8, lengths=(8, 12), height=48, width=64, repetitions=1))
+    rows = [re.fullmatch(r"(\w.+?) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)  (met|MISSED)", line) for line in lines]
+    assert [(row[1], float(row[5])) for row in rows if row] == [
+        ("survey and masks / OpenCV MOG2", 4.0),
+        ("compose / encode, H.264", 1.0),
+        ("whole / decode and encode, H.264", 3.0),
+        ("whole / decode and encode, HDF5 with gzip", 3.0),
+    ]
+    lengths = [int(row[1]) for line in lines if (row := re.fullmatch(r" +(\d+) +[\d.]+ +[\d.]+", line))]
+    assert lengths == [8, 12]
+    own = [int(row[1]) for line in lines if (row := re.fullmatch(r"\S.* +[\d.]+ +(\d+)% +\d+", line))]
+    assert len(own) == _bench_scene.SLOWEST
+    assert own == sorted(own, reverse=True)
+    assert sum(own) <= 100 + len(own)
+
+
+def test_scene_without_opencv_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(RequestError, match="opencv-python-headless"):
+        list(_bench_scene.measure(tmp_path, length=8, height=48, width=64))
+
+
+def test_scene_does_the_same_work_every_time(tmp_path: Path) -> None:
+    flow = _config.build_flow(_config.load("augment", ["segment=motion", "recipe=texture"]))
+    work, film = _bench_scene.Work(flow, tmp_path / "work"), _bench_scene.Film.painted(8, 48, 64)
+    runs = []
+    for _ in range(2):
+        assert set(work.restage(film).seconds) == {"open", "generate", "decode", "compose", "encode", "check"}
+        runs.append(np.stack(film.restaged))
+    np.testing.assert_array_equal(*runs)
+    assert runs[0].shape == film.frames.shape
+    assert (runs[0] != film.frames).any()
+
+
+def test_scene_refuses_to_time_what_is_not_restaged(tmp_path: Path) -> None:
+    flow = _config.build_flow(_config.load("augment", ["segment=motion", "recipe=texture"]))
+    empty = _bench_scene.Film(np.full((8, 48, 64, 3), 128, np.uint8))
+    with pytest.raises(RunError, match="cannot be restaged: agentview is as recorded: keep mask is empty"):
+        _bench_scene.Work(flow, tmp_path / "work").restage(empty)
+
+
+def test_video_comes_back_as_it_was_encoded(tmp_path: Path) -> None:
+    frames = _bench_scene.Film.painted(8, 48, 64).frames
+    _bench_scene.encode(tmp_path / "x.mp4", frames)
+    apart = _bench_scene.decode(tmp_path / "x.mp4").astype(np.int16) - frames
+    assert apart.shape == frames.shape
+    assert np.abs(apart).mean() < 8
 
 
 def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "name=speed"]) == 2
-    assert "unknown name=speed; known: io, pipeline" in capsys.readouterr().err
+    assert "unknown name=speed; known: io, pipeline, scene" in capsys.readouterr().err

@@ -1,0 +1,59 @@
+"""A camera that is bumped: from one frame to the next, the whole picture jumps, and stays where it is."""
+
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float32
+
+from augment.images import luma, resize
+from robot_io.types import FrameSource
+
+WINDOW = 32
+HEIGHT = 60  # pixels that frames are compared at
+FARTHEST = 8  # of them
+CHANGED = 8.0  # grey levels
+SUDDEN = 1.6  # times the change that is usual from frame to frame
+LEAST = 0.1  # of the pixels
+EXPLAINED = 0.5  # of the changed pixels, at most, are left once a jump is taken back
+
+
+def find_bumps(frames: FrameSource) -> Float32[np.ndarray, "t 2"]:
+    """How far the picture has jumped since the first frame, (down, right) pixels, roughly; 0 before the first bump.
+
+    A jump is sudden, unlike the sway of a camera, and explains most of what changes, unlike a flash or a fast arm.
+    """
+    small = _reduced(frames)
+    changes = np.array([_changed(before, after) for before, after in pairwise(small)])
+    jumps = np.zeros((len(frames), 2), dtype=np.float32)
+    usual = float(np.median(changes)) if len(changes) else 0.0
+    for index in np.flatnonzero(changes > max(SUDDEN * usual, LEAST)):
+        jumps[index + 1] = _jump(small[index], small[index + 1])
+    return np.cumsum(jumps, axis=0) * np.float32(frames.height / HEIGHT)
+
+
+def _reduced(frames: FrameSource) -> Float32[np.ndarray, "t h w"]:
+    width = max(1, round(HEIGHT * frames.width / frames.height))
+    pictures = []
+    for start in range(0, len(frames), WINDOW):
+        clip = frames.read(start, min(start + WINDOW, len(frames)))
+        pictures += [luma(resize(frame, HEIGHT, width)) for frame in clip.frames]
+    return np.stack(pictures)
+
+
+def _changed(before: Float32[np.ndarray, "h w"], after: Float32[np.ndarray, "h w"]) -> float:
+    """Share of the pixels that differ, whatever the exposure."""
+    gain = np.median(after / np.maximum(before, 1))
+    return float((np.abs(after - gain * before) > CHANGED).mean())
+
+
+def _jump(before: Float32[np.ndarray, "h w"], after: Float32[np.ndarray, "h w"]) -> tuple[int, int]:
+    """The whole shift that makes one frame of another; none if there is no such shift."""
+    height, width = before.shape
+    left = {}
+    for down in range(-FARTHEST, FARTHEST + 1):
+        for right in range(-FARTHEST, FARTHEST + 1):
+            ours = before[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
+            theirs = after[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+            left[down, right] = _changed(ours, theirs)
+    best = min(left, key=lambda shift: left[shift])
+    return best if left[best] < EXPLAINED * left[0, 0] else (0, 0)
