@@ -93,3 +93,9 @@ def resize(picture: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt
     if picture.shape[:2] == (height, width):
         return picture
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
+    """Channels first, every pixel the mean of `reduction` x `reduction`."""
+    reduced = np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture
+    return np.ascontiguousarray(np.moveaxis(reduced, -1, 0), dtype=np.float32)

@@ -46,6 +46,8 @@ class StoredTrack:
     role: Role
     label: str
     shape: tuple[int, int, int]
+    share: float
+    """Of the picture that it covered, on average, when it was stored; 0..1."""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -107,6 +109,11 @@ class Layers:
     def roles(self) -> frozenset[Role]:
         return frozenset(track.role for track in self.tracks)
 
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Role -> share of the picture, 0..1, that its tracks covered when they were stored, at most."""
+        return {role: sum(track.share for track in self.tracks if track.role == role) for role in sorted(self.roles)}
+
     def keep(self, preserve: Iterable[Role], start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
         """Union of the tracks of the preserved roles; `other`, which a person painted, always stays."""
         return self._union({*preserve, Role.OTHER}, start, stop)
@@ -161,7 +168,8 @@ def open_layers(folder: Path) -> Layers:
     about = json.loads((folder / "about.json").read_text())
     shape = (about["length"], about["height"], about["width"])
     tracks = tuple(
-        StoredTrack(folder / track["file"], Role(track["role"]), track["label"], shape) for track in about["tracks"]
+        StoredTrack(folder / track["file"], Role(track["role"]), track["label"], shape, track["share"])
+        for track in about["tracks"]
     )
     return Layers(folder, about["camera"], *shape, Stability(about["stability"]), tracks)
 
@@ -187,7 +195,7 @@ def write_layers(
         rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
     stored = [
         {
-            "file": _write_track(unfinished, f"{number:02d}-{track.role}", track),
+            **_write_track(unfinished, f"{number:02d}-{track.role}", track),
             "role": track.role,
             "label": track.label,
         }
@@ -214,23 +222,26 @@ def write_layers(
     return open_layers(folder)
 
 
-def _write_track(root: Path, name: str, track: MaskTrack) -> str:
-    """Write a track below `root`; returns the file's path relative to it."""
+def _write_track(root: Path, name: str, track: MaskTrack) -> dict[str, Any]:
+    """Write a track below `root`; returns the file's path relative to it, and the share of the picture it covers."""
     archive_path, picture_path = root / "masks" / f"{name}.zip", root / "masks" / f"{name}.png"
     first: bytes | None = None
     still = True
+    covered = 0.0
     with zipfile.ZipFile(archive_path, "w", zipfile.ZIP_STORED) as archive:
         for start in range(0, len(track), WINDOW):
             for offset, mask in enumerate(track.read(start, start + WINDOW)):
                 png = _png(mask)
                 first = first or png
                 still &= png == first
+                covered += float(mask.mean())
                 archive.writestr(zipfile.ZipInfo(f"{start + offset:06d}.png", ZIP_EPOCH), png)
+    share = round(covered / max(1, len(track)), 5)
     if not still or first is None:
-        return f"masks/{archive_path.name}"
+        return {"file": f"masks/{archive_path.name}", "share": share}
     archive_path.unlink()
     picture_path.write_bytes(first)
-    return f"masks/{picture_path.name}"
+    return {"file": f"masks/{picture_path.name}", "share": share}
 
 
 def _png(mask: Bool[np.ndarray, "h w"]) -> bytes:
