@@ -129,7 +129,8 @@ def test_companions_show_what_is_hidden_here() -> None:
     other = np.repeat(wall(0)[None], 12, axis=0)
     elsewhere = np.repeat(wall(5)[None], 12, axis=0)
     survey = Survey(companion_samples=12)
-    companions = [ArrayFrames("front", elsewhere), ArrayFrames("front", other), ArrayFrames("front", other[:, :20])]
+    plain = np.full_like(elsewhere, 90)  # nothing in it contradicts any registration
+    companions = [ArrayFrames("front", plain), ArrayFrames("front", elsewhere), ArrayFrames("front", other), ArrayFrames("front", other[:, :20])]
     assert (survey(ArrayFrames("front", frames))[0].plate[20, 30] == (250, 240, 20)).all()
     background, _ = survey(ArrayFrames("front", frames), companions)
     np.testing.assert_array_equal(background.plate, wall(0))
