@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.types import Background, MaskTrack, Role, Stability
+from augment.types import Backdrop, Background, MaskTrack, Role, Stability
 from robot_io.errors import EpisodeError
 
 WINDOW = 32
@@ -80,6 +80,14 @@ class Layers:
     width: int
     stability: Stability
     tracks: tuple[StoredTrack, ...]
+    grain: tuple[float, float, float]
+    """Standard deviation of the recording's noise, grey levels per channel."""
+
+    def backdrop(self, new: UInt8[np.ndarray, "h w 3"], start: int, stop: int) -> Backdrop:
+        """A new plate behind frames `start:stop`."""
+        window = slice(start, stop)
+        grain = np.array(self.grain, dtype=np.float32)
+        return Backdrop(self.plate, self.hole, new, self.warps[window], self.gains[window], grain)
 
     @cached_property
     def plate(self) -> UInt8[np.ndarray, "h w 3"]:
@@ -171,7 +179,7 @@ def open_layers(folder: Path) -> Layers:
         StoredTrack(folder / track["file"], Role(track["role"]), track["label"], shape, track["share"])
         for track in about["tracks"]
     )
-    return Layers(folder, about["camera"], *shape, Stability(about["stability"]), tracks)
+    return Layers(folder, about["camera"], *shape, Stability(about["stability"]), tracks, tuple(about["grain"]))
 
 
 def write_layers(
@@ -209,6 +217,7 @@ def write_layers(
         "width": width,
         "stability": background.stability,
         "unrest": round(background.unrest, 5),
+        "grain": [round(float(value), 3) for value in background.grain],
         "tracks": stored,
         "made_from": dict(made_from),
     }

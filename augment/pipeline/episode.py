@@ -16,9 +16,9 @@ from augment.compose import Composite
 from augment.layers import Layers, file_name, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Samples, Survey, clean_plate, fill_smoothly
+from augment.scene import Samples, Survey, clean_plate, fill_smoothly, measure_grain
 from augment.segment import Segmenter
-from augment.types import Backdrop, Background, MaskTrack, Plan, Role, Stability
+from augment.types import Background, MaskTrack, Plan, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
@@ -182,6 +182,7 @@ def _make_layers(
         tracks = (*tracks, *perception.segment.complete(episode, camera, background, tracks))
     with clock("plate"):
         background, hole = _replated(background, samples, tracks)
+        background = replace(background, grain=measure_grain(samples, background.plate, hole))
     with clock("layers"):
         write_layers(folder, made_from, camera, background, background.plate, hole, tracks)
 
@@ -210,8 +211,7 @@ def _restage_camera(
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
             with clock("compose"):
-                window_of = slice(clip.start, clip.stop)
-                backdrop = Backdrop(layers.plate, layers.hole, plate, layers.warps[window_of], layers.gains[window_of])
+                backdrop = layers.backdrop(plate, clip.start, clip.stop)
                 composed, exact = flow.composite(clip, keep, backdrop)
             with clock("encode"):
                 decoded = writer.write(composed)
@@ -228,7 +228,7 @@ def _new_plate(flow: Flow, layers: Layers, plan: Plan) -> UInt8[np.ndarray, "h w
     picture = layers.plate
     for step, planned in zip(flow.recipe.steps, plan.steps, strict=True):
         picture = step.generator(planned.choices, layers, picture)
-    return picture
+    return flow.composite.toned(picture, layers.plate, layers.hole)
 
 
 def _support(flow: Flow, layers: Layers) -> Bool[np.ndarray, "h w"] | None:
