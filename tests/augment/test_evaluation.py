@@ -77,3 +77,8 @@ def test_variety_sees_colour_and_texture_where_brightness_is_equal() -> None:
         found = variety([grey, other])
         assert found is not None
         assert found["least"] > 5
+
+
+def test_a_histogram_of_one_value_is_one_row() -> None:
+    (row,) = histogram("share", [1.0, 1.0, 1.0])
+    assert (row["start"], row["stop"], row["count"]) == ("1", "1", 3)
