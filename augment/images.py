@@ -10,7 +10,7 @@ def pixels(fraction: float, height: int) -> int:
     return max(1, round(fraction * height)) if fraction > 0 else 0
 
 
-def planar(picture: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w 3"]:
+def planar(picture: Shaped[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w 3"]:
     """As float32, in memory one channel after the other: arithmetic on it, and what comes of it, is much faster."""
     return np.moveaxis(np.moveaxis(picture, -1, 0).astype(np.float32, order="C"), 0, -1)
 
@@ -130,3 +130,9 @@ def resize(
         return picture
     gap = 1.0 if quick else None
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=gap))
+
+
+def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
+    """Channels first, every pixel the mean of `reduction` x `reduction`."""
+    reduced = np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture
+    return np.ascontiguousarray(np.moveaxis(reduced, -1, 0), dtype=np.float32)

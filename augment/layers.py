@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.types import Background, MaskTrack, Role, Stability
+from augment.types import Backdrop, Background, MaskTrack, Role, Stability
 from robot_io.errors import EpisodeError
 
 WINDOW = 32
@@ -46,6 +46,8 @@ class StoredTrack:
     role: Role
     label: str
     shape: tuple[int, int, int]
+    share: float
+    """Of the picture that it covered, on average, when it was stored; 0..1."""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -78,6 +80,14 @@ class Layers:
     width: int
     stability: Stability
     tracks: tuple[StoredTrack, ...]
+    grain: tuple[float, float, float]
+    """Standard deviation of the recording's noise, grey levels per channel."""
+
+    def backdrop(self, new: UInt8[np.ndarray, "h w 3"], start: int, stop: int) -> Backdrop:
+        """A new plate behind frames `start:stop`."""
+        window = slice(start, stop)
+        grain = np.array(self.grain, dtype=np.float32)
+        return Backdrop(self.plate, self.hole, new, self.warps[window], self.gains[window], grain)
 
     @cached_property
     def plate(self) -> UInt8[np.ndarray, "h w 3"]:
@@ -106,6 +116,11 @@ class Layers:
     @property
     def roles(self) -> frozenset[Role]:
         return frozenset(track.role for track in self.tracks)
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Role -> share of the picture, 0..1, that its tracks covered when they were stored, at most."""
+        return {role: sum(track.share for track in self.tracks if track.role == role) for role in sorted(self.roles)}
 
     def keep(self, preserve: Iterable[Role], start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
         """Union of the tracks of the preserved roles; `other`, which a person painted, always stays."""
@@ -161,9 +176,10 @@ def open_layers(folder: Path) -> Layers:
     about = json.loads((folder / "about.json").read_text())
     shape = (about["length"], about["height"], about["width"])
     tracks = tuple(
-        StoredTrack(folder / track["file"], Role(track["role"]), track["label"], shape) for track in about["tracks"]
+        StoredTrack(folder / track["file"], Role(track["role"]), track["label"], shape, track["share"])
+        for track in about["tracks"]
     )
-    return Layers(folder, about["camera"], *shape, Stability(about["stability"]), tracks)
+    return Layers(folder, about["camera"], *shape, Stability(about["stability"]), tracks, tuple(about["grain"]))
 
 
 def write_layers(
@@ -188,16 +204,17 @@ class LayersWriter:
         """`shape`: the recording's length, height and width."""
         self._folder, self._camera, self._shape = folder, camera, shape
         self._unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
-        self._tracks: list[StoredTrack] = []
+        self._tracks: list[dict[str, Any]] = []
         (self._unfinished / "masks").mkdir(parents=True)
 
     def store(self, tracks: Sequence[MaskTrack]) -> tuple[StoredTrack, ...]:
         """All masks of some tracks; returns the tracks as they are stored, which are quick to read."""
         stored = []
         for number, track in enumerate(tracks, len(self._tracks)):
-            path = self._unfinished / _write_track(self._unfinished, f"{number:02d}-{track.role}", track)
-            stored.append(StoredTrack(path, track.role, track.label, self._shape))
-        self._tracks += stored
+            written = _write_track(self._unfinished, f"{number:02d}-{track.role}", track)
+            self._tracks.append({**written, "role": track.role, "label": track.label})
+            path = self._unfinished / written["file"]
+            stored.append(StoredTrack(path, track.role, track.label, self._shape, written["share"]))
         return tuple(stored)
 
     def finish(
@@ -229,9 +246,8 @@ class LayersWriter:
             "width": width,
             "stability": background.stability,
             "unrest": round(background.unrest, 5),
-            "tracks": [
-                {"file": f"masks/{track.path.name}", "role": track.role, "label": track.label} for track in self._tracks
-            ],
+            "grain": [round(float(value), 3) for value in background.grain],
+            "tracks": self._tracks,
             "made_from": dict(made_from),
         }
         return json.dumps(about, indent=2, sort_keys=True) + "\n"
@@ -245,23 +261,26 @@ def _write_per_frame(path: Path, background: Background) -> None:
         rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
 
 
-def _write_track(root: Path, name: str, track: MaskTrack) -> str:
-    """Write a track below `root`; returns the file's path relative to it."""
+def _write_track(root: Path, name: str, track: MaskTrack) -> dict[str, Any]:
+    """Write a track below `root`; returns the file's path relative to it, and the share of the picture it covers."""
     archive_path, picture_path = root / "masks" / f"{name}.zip", root / "masks" / f"{name}.png"
     first: bytes | None = None
     still = True
+    covered = 0.0
     with zipfile.ZipFile(archive_path, "w", zipfile.ZIP_STORED) as archive:
         for start in range(0, len(track), WINDOW):
             for offset, mask in enumerate(track.read(start, start + WINDOW)):
                 png = _png(mask)
                 first = first or png
                 still &= png == first
+                covered += float(mask.mean())
                 archive.writestr(zipfile.ZipInfo(f"{start + offset:06d}.png", ZIP_EPOCH), png)
+    share = round(covered / max(1, len(track)), 5)
     if not still or first is None:
-        return f"masks/{archive_path.name}"
+        return {"file": f"masks/{archive_path.name}", "share": share}
     archive_path.unlink()
     picture_path.write_bytes(first)
-    return f"masks/{picture_path.name}"
+    return {"file": f"masks/{picture_path.name}", "share": share}
 
 
 def _png(mask: Bool[np.ndarray, "h w"]) -> bytes:

@@ -4,7 +4,7 @@ A warp says how the plate has to be moved to lie on a frame, as `images.warp` de
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -51,6 +51,8 @@ class Background:
     """The clean plate, as far as it is known."""
     unrest: float
     """Fraction of the height: how far parts of registered frames typically lie from where the plate has them."""
+    grain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=np.float32))
+    """Standard deviation of the recording's noise, grey levels per channel."""
     shadows_known: bool = False
     """Whether what casts shadows has been left out of the plate; a first guess may lie in shadow itself."""
 
@@ -65,6 +67,8 @@ class Backdrop:
     new: UInt8[np.ndarray, "h w 3"]
     warps: Float32[np.ndarray, "t 6"]
     gains: Float32[np.ndarray, "t 3"]
+    grain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=np.float32))
+    """Standard deviation of the recording's noise, grey levels per channel."""
 
     def behind(self, plate: UInt8[np.ndarray, "h w 3"], index: int) -> Float32[np.ndarray, "h w 3"]:
         """A plate as frame `index` of the clip would show it, 0..255."""
@@ -104,6 +108,7 @@ class Generates(Protocol):
 
     def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]: ...
     def identity(self) -> dict[str, Any]: ...
+    def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
     def __call__(
         self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "h w 3"]: ...

@@ -14,7 +14,6 @@ from augment.pipeline import Flow, Schedule
 from augment.pipeline.episode import Source, prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.summary import measured
-from augment.types import Backdrop
 from robot_io.types import FrameSource, Part
 from workflows.preview import spread
 
@@ -88,10 +87,8 @@ def _animation(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[
 
 def restaged_frame(flow: Flow, frames: FrameSource, layers: Layers, plate: np.ndarray, index: int) -> np.ndarray:
     """One frame as it was composed, before encoding; uint8 `(h, w, 3)`."""
-    window = slice(index, index + 1)
-    backdrop = Backdrop(layers.plate, layers.hole, plate, layers.warps[window], layers.gains[window])
     keep = layers.keep(flow.recipe.preserve, index, index + 1)
-    composed, _ = flow.composite(frames.read(index, index + 1), keep, backdrop)
+    composed, _ = flow.composite(frames.read(index, index + 1), keep, layers.backdrop(plate, index, index + 1))
     return np.asarray(composed.frames[0])
 
 

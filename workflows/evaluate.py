@@ -125,12 +125,12 @@ def _ours(episode: Episode, truth: Truth, segment: type[Segmenter], still: np.nd
         layers = prepare(perception, Rendered(episode), episode.id, Path(folder) / "layers", Stopwatch())[CAMERA]
         # the first frame of a rendered camera is at rest: what it shows, the plate shows moved by its shift
         new = np.clip(np.rint(warp(truth.new_plate[0], unwarp(layers.warps[0])) / layers.gains[0]), 0, 255)
-        backdrop = Backdrop(layers.plate, layers.hole, new.astype(np.uint8), layers.warps, layers.gains)
+        backdrop = layers.backdrop(new.astype(np.uint8), 0, episode.length)
         return _attempt(episode, layers.keep(KEEP, 0, episode.length), backdrop)
 
 
 def _attempt(episode: Episode, masks: np.ndarray, backdrop: Backdrop) -> Attempt:
-    clip, composite = episode.cameras[CAMERA].read(0, episode.length), Composite()
+    clip, composite = episode.cameras[CAMERA].read(0, episode.length), Composite(grain=0.0)
     restaged, exact = composite(clip, masks, backdrop)
     plates = [np.rint(backdrop.behind(backdrop.clean, index)).astype(np.uint8) for index in range(len(clip))]
     unshaded, _ = replace(composite, light=Light(shadows=False))(clip, masks, backdrop)

@@ -37,6 +37,8 @@ class Window:
     exact: Bool[np.ndarray, "t h w"]
     """What must be as recorded."""
     backdrop: Backdrop
+    support: Bool[np.ndarray, "h w"] | None = None
+    """Where the new plate shows something to stand on; None if that is unknown."""
 
 
 class CameraCheck(ABC):

@@ -1,13 +1,19 @@
-"""The promises, checked at run time, and masks that cannot be right."""
+"""All ideas together; figures are kept of all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from augment.check.base import CameraCheck, Check, Verdict, Window
+from augment.check.change import Change
+from augment.check.contact import Contact
+from augment.check.flicker import Flicker
+from augment.check.jumps import Jumps
+from augment.check.promises import Promises
+from augment.check.remains import Remains
+from augment.check.residual import Residual
+from augment.check.seam import Seam
+from augment.check.view import ViewCheck, views
 from robot_io.types import FrameSource
-
-PEAK = 255.0
 
 
 @dataclass(frozen=True)
@@ -20,54 +26,50 @@ class DefaultCheck(Check):
     """Greatest share: above it, nothing would change."""
     min_keep_psnr: float = 30.0
     """dB: least fidelity of kept pixels after a lossy encoding."""
+    max_keep_jump: float = 0.5
+    """Greatest share of the kept area that may go and come back, or come and go, within a few frames."""
+    max_residual: float = 0.01
+    """Greatest share of the picture that shows neither the clean plate nor what is kept, in all but the worst
+    twentieth of the frames."""
+    max_old_scene: float = 0.25
+    """Greatest share of what is kept, apart from what is always kept, that shows nothing but the clean plate."""
+    min_standing: float = 0.8
+    """Least share of what rests for a while, by area, that must stand on the new plate's support."""
+    min_change: float = 8.0
+    """Grey levels: least mean difference of what is repainted from the recording."""
+    max_flicker: float = 5.0
+    """Grey levels: greatest mean change of what is repainted, from frame to frame, where the recording is still."""
+    max_seam: float = 0.35
+    """Greatest share of the outline of what is kept that has an edge where the recording has none."""
 
     def watch(self, frames: FrameSource) -> CameraCheck:
-        return _Promises(self, frames)
+        promises = Promises(frames, self.min_keep, self.max_keep, self.min_keep_psnr)
+        reduced = (
+            Jumps(self.max_keep_jump),
+            Residual(self.max_residual),
+            Remains(self.max_old_scene),
+            Contact(self.min_standing),
+            Change(self.min_change),
+            Flicker(self.max_flicker),
+        )
+        return _Together((promises, Seam(self.max_seam)), reduced)
 
 
-class _Promises(CameraCheck):
-    def __init__(self, limits: DefaultCheck, frames: FrameSource) -> None:
-        self._limits = limits
-        self._shape = (len(frames), frames.height, frames.width, 3)
-        self._next = 0
-        self._kept = 0
-        self._changed = 0
-        self._squared_error = 0.0
-        self._misshapen: str | None = None
+class _Together(CameraCheck):
+    def __init__(self, whole: Sequence[CameraCheck], reduced: Sequence[ViewCheck]) -> None:
+        self._whole, self._reduced = whole, reduced
 
     def see(self, window: Window) -> None:
-        recorded, composed, exact = window.recorded, window.composed, window.exact
-        if composed.frames.shape != recorded.frames.shape or composed.start != self._next:
-            self._misshapen = f"frames {composed!r} do not follow {self._next} like the recorded {recorded!r}"
-            return
-        self._next = composed.stop
-        self._kept += int(exact.sum())
-        self._changed += int((composed.frames[exact] != recorded.frames[exact]).any(axis=-1).sum())
-        error = window.decoded.frames[exact].astype(np.int32) - recorded.frames[exact]
-        self._squared_error += float((error * error).sum())
+        for whole in self._whole:
+            whole.see(window)
+        for view in views(window):
+            for reduced in self._reduced:
+                reduced.see(view)
 
     def verdict(self) -> Verdict:
-        length, height, width, _ = self._shape
-        share = self._kept / (length * height * width)
-        psnr = self._psnr()
-        figures = {"kept_share": round(share, 5)}
-        if np.isfinite(psnr):
-            figures["keep_psnr_db"] = round(psnr, 2)
-        if self._misshapen or self._next != length:
-            return Verdict(self._misshapen or f"{self._next} frames made of {length}", False, figures)
-        if self._changed:
-            return Verdict(f"{self._changed} kept pixels differ from the recording", False, figures)
-        if share < self._limits.min_keep:
-            return Verdict(f"keep mask is empty ({share:.3%} < {self._limits.min_keep:.3%})", False, figures)
-        if share > self._limits.max_keep:
-            return Verdict(f"keep mask is full ({share:.1%} > {self._limits.max_keep:.1%})", False, figures)
-        if psnr < self._limits.min_keep_psnr:
-            return Verdict(
-                f"kept pixels have {psnr:.1f} dB after encoding (< {self._limits.min_keep_psnr} dB)", True, figures
-            )
-        return Verdict(None, False, figures)
-
-    def _psnr(self) -> float:
-        if not self._kept or not self._squared_error:
-            return float("inf")
-        return float(10 * np.log10(PEAK**2 * 3 * self._kept / self._squared_error))
+        verdicts = [*(check.verdict() for check in self._whole), *(check.verdict() for check in self._reduced)]
+        figures = {name: value for verdict in verdicts for name, value in verdict.figures.items()}
+        refusals = [verdict for verdict in verdicts if verdict.reason]
+        # what another draw cannot mend comes first, so that none is wasted
+        worst = min(refusals, key=lambda verdict: verdict.redraw, default=Verdict())
+        return Verdict(worst.reason, worst.redraw, figures)

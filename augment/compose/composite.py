@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from augment.compose.light import Light
+from augment.compose.tone import grain, matched
 from augment.images import box_blur, grow, interleaved, pixels, planar, warp
 from augment.types import Backdrop
 from robot_io.types import Clip
@@ -26,14 +27,25 @@ class Composite:
     some of the old background. Parts that are too thin to have an inside are kept exactly."""
     band: float = 0.012
     """Fraction of the height, at least one pixel: width of the soft band around what is kept."""
+    tone: float = 0.15
+    """Greatest factor, less 1, by which a new plate's channels are brought closer to the recording's."""
+    grain: float = 1.0
+    """Noise of what is new, relative to the recording's: 0 for none."""
     light: Light = field(default_factory=Light)
+
+    def toned(
+        self, new: UInt8[np.ndarray, "h w 3"], clean: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"]
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """A new plate with the recording's level and cast, as far as `tone` allows."""
+        return matched(new, clean, hole, self.tone)
 
     def __call__(self, clip: Clip, keep: Bool[np.ndarray, "t h w"], backdrop: Backdrop) -> tuple[Clip, Masks]:
         """The restaged clip, and which of its pixels are exactly as recorded. `keep`: union of the tracks."""
         keep = grow(keep, pixels(self.margin, keep.shape[1]))
         exact = self._exact(keep)
         frames = [
-            self._frame(frame, keep[index], exact[index], backdrop, index) for index, frame in enumerate(clip.frames)
+            self._frame(frame, keep[index], exact[index], backdrop, clip.start, index)
+            for index, frame in enumerate(clip.frames)
         ]
         return Clip(clip.camera, clip.start, np.stack(frames), clip.timestamps), exact
 
@@ -48,6 +60,7 @@ class Composite:
         keep: Bool[np.ndarray, "h w"],
         exact: Bool[np.ndarray, "h w"],
         backdrop: Backdrop,
+        start: int,
         index: int,
     ) -> UInt8[np.ndarray, "h w 3"]:
         seen = planar(frame)
@@ -56,6 +69,8 @@ class Composite:
         guessed = warp(backdrop.hole, backdrop.warps[index])
         factor = self.light.factor(seen, old, ~grow(keep, radius) & ~guessed)
         new *= factor
+        if (noise := self.grain * backdrop.grain).any():
+            new += noise * grain(start + index, *frame.shape[:2])
         if keep.any():
             near = _bounds(keep, 2 * radius)
             old[near] *= factor[near]

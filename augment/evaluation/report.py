@@ -52,7 +52,10 @@ def render_report(
 
 def histogram(name: str, values: Sequence[float]) -> list[dict[str, Any]]:
     """Rows of a histogram: name, from, to, count, and width in pixels of the bar."""
-    counts, edges = np.histogram(values, bins=BINS)
+    if min(values) == max(values):
+        counts, edges = np.array([len(values)]), np.array([values[0], values[0]])
+    else:
+        counts, edges = np.histogram(values, bins=BINS)
     return [
         {
             "name": name,

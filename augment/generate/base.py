@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from augment.types import Deals, SceneView
 
@@ -30,6 +30,10 @@ class Generator(ABC):
 
         No randomness: the same choices, scene and picture give the same plate.
         """
+
+    def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None:
+        """Where every plate of this camera shows something to stand on, whatever was drawn; None if that is unknown."""
+        return None
 
     def identity(self) -> dict[str, Any]:
         """What besides the options decides the pixels, such as a digest of the user's files, as JSON values."""

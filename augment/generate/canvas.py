@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, UInt8
 from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull
 
-from augment.generate.edge import find_edge, support_region
+from augment.generate.edge import Edge, find_edge, support_region
 from augment.generate.materials import paint
 from augment.generate.room import TABLE, Points, Room
 from augment.images import box_blur, pixels, resize
@@ -22,6 +22,8 @@ GAMMA = 2.2
 SHOULDER = 0.75  # colours above it are compressed, so that nothing bright is flat white
 
 Colours = Float32[np.ndarray, "H W 3"]
+Grid = Bool[np.ndarray, "H W"]
+Positions = Float32[np.ndarray, "H W"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,21 +80,18 @@ class Canvas:
 
 def open_canvas(scene: SceneView, painted: Sequence[float], gap: float) -> Canvas:
     """Nothing painted yet. `painted`: points on the support's far edge (see `find_edge`); `gap`: behind it, m."""
-    region = support_region(scene)
-    edge = find_edge(region, scene.plate, painted)
     finer = min(4, max(2, FINE // scene.height))
-    step = 1 / (scene.height * finer)
-    x = (np.arange(scene.width * finer, dtype=np.float32) + 0.5) * step - scene.width / scene.height / 2
-    y = (np.arange(scene.height * finer, dtype=np.float32) + 0.5) * step
-    grid_x, grid_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
-    rows = edge.rows(grid_x[0] * np.float32(scene.height / scene.width) + np.float32(0.5))
-    support = grid_y >= rows
-    if region is not None:
-        support &= np.repeat(np.repeat(_filled(region), finer, axis=0), finer, axis=1)
-    backdrop = ~support | (grid_y < rows + BEHIND)
+    edge, support, grid_x, grid_y = _divided(scene, painted, finer)
+    backdrop = ~support | (grid_y < edge.rows(_across(grid_x[0], scene)) + BEHIND)
     return Canvas(
         Room(edge, scene.width / scene.height, gap), (scene.height, scene.width), grid_x, grid_y, support, backdrop
     )
+
+
+def shown_support(scene: SceneView, painted: Sequence[float]) -> tuple[Edge, Bool[np.ndarray, "h w"]]:
+    """The far edge, and what every canvas of this scene shows as support."""
+    edge, support, _, _ = _divided(scene, painted, 1)
+    return edge, support
 
 
 def shaded(
@@ -115,3 +114,22 @@ def _filled(region: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     hull = Image.new("1", (width, region.shape[0]))
     ImageDraw.Draw(hull).polygon([(x, y) for x, y in outline.tolist()], fill=1)
     return np.asarray(hull)
+
+
+def _divided(scene: SceneView, painted: Sequence[float], finer: int) -> tuple[Edge, Grid, Positions, Positions]:
+    """The far edge; on a grid so many times finer than the plate: what is support, and every point's x and y."""
+    region = support_region(scene)
+    edge = find_edge(region, scene.plate, painted)
+    step = 1 / (scene.height * finer)
+    x = (np.arange(scene.width * finer, dtype=np.float32) + 0.5) * step - scene.width / scene.height / 2
+    y = (np.arange(scene.height * finer, dtype=np.float32) + 0.5) * step
+    grid_x, grid_y = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
+    support = grid_y >= edge.rows(_across(grid_x[0], scene))
+    if region is not None:
+        support &= np.repeat(np.repeat(_filled(region), finer, axis=0), finer, axis=1)
+    return edge, support, grid_x, grid_y
+
+
+def _across(x: Float32[np.ndarray, " W"], scene: SceneView) -> Float32[np.ndarray, " W"]:
+    """From heights of the plate, counted from the middle, to fractions of its width."""
+    return np.asarray(x * np.float32(scene.height / scene.width) + np.float32(0.5))

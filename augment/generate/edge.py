@@ -11,7 +11,7 @@ from augment.errors import RequestError
 from augment.images import resize
 from augment.types import Role, SceneView
 
-UNKNOWN = 0.15  # of the height: the edge where nothing tells, as of a camera that looks down on a table
+UNKNOWN = -0.05  # of the height: the edge where nothing tells, as of a camera that looks down on a table
 SMALLEST = 0.02  # share of the picture that a support region needs to be believed
 STEEPEST = 0.35  # rise over the picture's width, in heights, of an edge that is looked for
 NEAR, FAR = 0.06, 0.7  # of the height: between them an edge is looked for
@@ -47,7 +47,7 @@ def find_edge(
     1. `region`, where the support was recorded or painted: a line along its upper end;
     2. `painted`: x, y of two or three points along the edge, as fractions of width and height, from left to right;
     3. the clean plate: the most salient long, nearly level line between two differently coloured regions;
-    4. nothing: a level line at 0.15 of the height, `known` False.
+    4. nothing: a level line above the picture, all of which is support; `known` False.
     """
     if region is not None and (line := _along_top(region)):
         return Edge(line)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from PIL import Image, UnidentifiedImageError
 
 from augment.errors import RequestError
 from augment.generate.base import Generator
-from augment.generate.canvas import open_canvas
+from augment.generate.canvas import open_canvas, shown_support
 from augment.generate.edge import check_edge
 from augment.generate.materials import FAMILIES, check_families, draw_light, draw_material
 from augment.types import Deals, SceneView
@@ -69,6 +69,10 @@ class Photo(Generator):
         support = dict(choices["support"])
         support["colours"] = [[channel * bright for channel in colour] for colour in support["colours"]]
         return canvas.finish(canvas.blurred(backdrop, choices["blur"]), support, choices["light"])
+
+    def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None:
+        edge, support = shown_support(scene, self.edge)
+        return support if edge.known else None
 
     def _crop(self, choices: Mapping[str, Any], height: int, width: int, rows: int) -> UInt8[np.ndarray, "rows w 3"]:
         """The upper `rows` of a plate that the photo fills, moved so that they show the photo's eye level."""

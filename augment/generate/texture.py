@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from augment.generate.base import Generator
-from augment.generate.canvas import Canvas, open_canvas, shaded
+from augment.generate.canvas import Canvas, open_canvas, shaded, shown_support
 from augment.generate.edge import check_edge
 from augment.generate.features import add_feature, draw_feature
 from augment.generate.materials import FAMILIES, check_families, draw_light, draw_material, paint
@@ -47,6 +47,9 @@ class Texture(Generator):
     def check(self) -> None:
         check_families(self.families)
         check_edge(self.edge)
+
+    def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None:
+        return shown_support(scene, self.edge)[1]
 
     def __call__(
         self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]

@@ -25,13 +25,13 @@ from augment.layers import (
 )
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Samples, Survey, clean_plate, fill_smoothly
+from augment.scene import Samples, Survey, clean_plate, fill_smoothly, measure_grain
 from augment.segment import Segmenter
-from augment.types import Backdrop, Background, MaskTrack, Plan, Role, Stability
+from augment.types import Background, MaskTrack, Plan, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 4  # raise it when the same recipe no longer gives the same pixels
+SCHEMA = 4  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -196,6 +196,7 @@ def _make_layers(
         found += writer.store(more)
     with clock("plate"):
         background, hole = _replated(background, samples, found)
+        background = replace(background, grain=measure_grain(samples, background.plate, hole))
     with clock("layers"):
         writer.finish(made_from, background, background.plate, hole)
 
@@ -215,7 +216,7 @@ def _restage_camera(
     with clock("generate"):
         plate = _new_plate(flow, layers, plan)
     Image.fromarray(plate).save(folder / f"{file_name(frames.camera)}.plate.png")
-    watch = flow.check.watch(frames)
+    watch, support = flow.check.watch(frames), _support(flow, layers)
     path = frames_file(folder, frames.camera)
     window = max(1, WINDOW_BYTES // (frames.height * frames.width * 3))
     with source.frame_writer(plan.episode, frames.camera, path) as writer:
@@ -224,13 +225,12 @@ def _restage_camera(
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
             with clock("compose"):
-                window_of = slice(clip.start, clip.stop)
-                backdrop = Backdrop(layers.plate, layers.hole, plate, layers.warps[window_of], layers.gains[window_of])
+                backdrop = layers.backdrop(plate, clip.start, clip.stop)
                 composed, exact = flow.composite(clip, keep, backdrop)
             with clock("encode"):
                 decoded = writer.write(composed)
             with clock("check"):
-                watch.see(Window(clip, composed, decoded, keep, exact, backdrop))
+                watch.see(Window(clip, composed, decoded, keep, exact, backdrop, support))
     verdict = watch.verdict()
     if verdict.reason is None:
         return CameraResult(RESTAGED, verdict)
@@ -242,7 +242,13 @@ def _new_plate(flow: Flow, layers: Layers, plan: Plan) -> UInt8[np.ndarray, "h w
     picture = layers.plate
     for step, planned in zip(flow.recipe.steps, plan.steps, strict=True):
         picture = step.generator(planned.choices, layers, picture)
-    return picture
+    return flow.composite.toned(picture, layers.plate, layers.hole)
+
+
+def _support(flow: Flow, layers: Layers) -> Bool[np.ndarray, "h w"] | None:
+    """Where the new plate shows something to stand on, by the last step that knows."""
+    known = (step.generator.support(layers) for step in reversed(flow.recipe.steps))
+    return next((support for support in known if support is not None), None)
 
 
 def _options(step: Any) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class Receipt:
     """Nothing had to be made."""
     roles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Camera -> roles that somebody provides; of layers."""
+    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Camera that can be restaged -> role -> share of the picture that its masks cover; of layers."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """By stage."""
 

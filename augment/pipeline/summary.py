@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from augment.pipeline.episode import RESTAGED
 from augment.pipeline.ledger import Status
 from augment.pipeline.schedule import Schedule
 from augment.types import Role
 
 EXIT_DONE, EXIT_INCOMPLETE = 0, 3
+NOBODY = "provided by nobody: not preserved"
 
 
 def summarise(
@@ -36,6 +38,7 @@ def summarise(
             name: {"min": min(values), "median": round(float(np.median(values)), 5), "max": max(values)}
             for name, values in measured(schedule).items()
         },
+        "repainted_share": _repainted(schedule),
         "preserve": _roles(schedule, preserve),
         "rejected": [
             {"episode": names[job.episode], "variant": job.variant, "reason": outcome.reason, "tries": outcome.attempts}
@@ -73,11 +76,27 @@ def measured(schedule: Schedule) -> dict[str, list[float]]:
     return dict(sorted(values.items()))
 
 
+def _repainted(schedule: Schedule) -> float | None:
+    """Share of the picture that is not as recorded, mean over restaged cameras; None if it was not measured."""
+    kept = [
+        outcome.figures[camera]["kept_share"]
+        for receipt in schedule.receipts
+        if (outcome := receipt.outcome)
+        for camera, fate in outcome.cameras.items()
+        if fate == RESTAGED and "kept_share" in outcome.figures.get(camera, {})
+    ]
+    return round(1 - float(np.mean(kept)), 5) if kept else None
+
+
 def _roles(schedule: Schedule, preserve: Sequence[Role]) -> dict[str, str]:
-    """For each role to preserve, on how many cameras somebody provides it."""
-    cameras = [roles for receipt in schedule.receipts for roles in receipt.roles.values()]
-    counts = {role: sum(role in roles for roles in cameras) for role in preserve}
-    return {
-        role: f"provided for {count} of {len(cameras)} cameras" if count else "provided by nobody: not preserved"
-        for role, count in counts.items()
-    }
+    """For each role to preserve: on how many cameras somebody provides it, and how much of the picture it is there."""
+    provided = [roles for receipt in schedule.receipts for roles in receipt.roles.values()]
+    covered = [shares for receipt in schedule.receipts for shares in receipt.shares.values()]
+    found: dict[str, str] = {}
+    for role in preserve:
+        count = sum(role in roles for roles in provided)
+        found[role] = f"provided for {count} of {len(provided)} cameras" if count else NOBODY
+        shares = [share[role] for share in covered if role in share]
+        if shares:
+            found[role] += f", {np.mean(shares):.1%} of the picture where it is restaged"
+    return found

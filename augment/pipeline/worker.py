@@ -47,10 +47,11 @@ class Worker:
             return Receipt(job, failure=failure, seconds=clock.seconds)
 
     def _prepare(self, job: Job, clock: Stopwatch) -> Receipt:
-        prepare(self.flow.perception, self.source, job.episode, self.layers, clock)
+        layers = prepare(self.flow.perception, self.source, job.episode, self.layers, clock)
         episode = self.source.open(job.episode)
         roles = {camera: sorted(self.flow.perception.segment.roles(episode, camera)) for camera in episode.cameras}
-        return Receipt(job, reused="survey" not in clock.seconds, roles=roles, seconds=clock.seconds)
+        shares = {camera: known.shares for camera, known in layers.items() if known.tracks}
+        return Receipt(job, reused="survey" not in clock.seconds, roles=roles, shares=shares, seconds=clock.seconds)
 
     def _vary(self, job: Job, variant: int, clock: Stopwatch) -> Receipt:
         layers = prepare(self.flow.perception, self.source, job.episode, self.layers, clock)

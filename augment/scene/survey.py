@@ -18,6 +18,7 @@ from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource
 
 WINDOW = 32
+SAME = 24  # grey levels
 ALREADY_SHARP = 0.2  # pixels: a plate of frames that shift less gains nothing from a second round
 
 
@@ -36,6 +37,8 @@ class Survey:
     """Frames that make up the plate."""
     companion_unrest: float = 0.007
     """The same, for another episode to count as filmed from the same pose, where other things lie about."""
+    companion_likeness: float = 0.6
+    """Least share of the picture that must look the same."""
     companion_samples: int = 12
     """Frames that each companion adds to the plate."""
 
@@ -76,7 +79,8 @@ class Survey:
         samples = lay_over(pictures, warps)
         if self._classify(warps, frames, _unrest(samples, plate) / self.companion_unrest) == Stability.MOVING:
             return None
-        return samples.exposed_like(plate)
+        samples = samples.exposed_like(plate)
+        return samples if _likeness(samples, plate) >= self.companion_likeness else None
 
     def _settled(self, warps: Float32[np.ndarray, "n 6"]) -> Float32[np.ndarray, "n 6"]:
         """Without what is only noise, if the camera stands still."""
@@ -124,6 +128,12 @@ def _gains(
     expected = thumbnail(plate)
     scale = np.array([expected.shape[0] / plate.shape[0]] * 2 + [1] * 4, dtype=np.float32)
     return np.stack([exposure(seen, warp(expected, by)) for seen, by in zip(small, scale * warps, strict=True)])
+
+
+def _likeness(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:
+    """Share of the picture that usually looks like the plate."""
+    difference = np.abs(median_plate(samples).astype(np.int16) - plate).max(axis=-1)
+    return float((difference < SAME).mean())
 
 
 def _unrest(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:

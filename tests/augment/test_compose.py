@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -189,3 +191,39 @@ def test_an_outline_that_holds_some_of_the_old_scene_loses_it() -> None:
     composite = Composite(band=0.05, light=Light(shadows=False))
     composed = composite(clip_of(np.repeat(np.rint(frame)[None], LENGTH, 0)), keep, scene)[0].frames
     assert np.abs(composed[0] - expected).max() < 12
+
+
+def grainy(sigma: float) -> Backdrop:
+    return replace(backdrop(np.full_like(wall(1), 120)), grain=np.full(3, sigma, np.float32))
+
+
+def test_what_is_new_is_as_noisy_as_the_recording() -> None:
+    keep = disc(8, 24, 30)
+    recorded = noise()
+    composed, exact = UNSHADED(recorded, keep, grainy(3.0))
+    new = composed.frames[:, :, 45:].astype(float)
+    assert new.std(axis=(0, 1, 2)) == pytest.approx(np.full(3, 3.0), abs=0.15)
+    assert np.abs(new[1] - new[0]).mean() > 2  # another noise in every frame
+    np.testing.assert_array_equal(composed.frames[exact], recorded.frames[exact])
+    quiet, _ = replace(UNSHADED, grain=0.0)(recorded, keep, grainy(3.0))
+    assert (quiet.frames[:, :, 45:] == 120).all()
+
+
+def test_noise_belongs_to_a_frame_not_to_a_window() -> None:
+    recorded, scene = noise(), grainy(2.0)
+    whole, _ = UNSHADED(recorded, NOTHING, scene)
+    last = Clip("front", 2, recorded.frames[2:], recorded.timestamps[2:])
+    alone, _ = UNSHADED(last, NOTHING[2:], replace(scene, warps=scene.warps[2:], gains=scene.gains[2:]))
+    np.testing.assert_array_equal(alone.frames[0], whole.frames[2])
+
+
+def test_a_new_plate_comes_closer_to_the_recording_in_level_and_cast() -> None:
+    clean, new = np.full((HEIGHT, WIDTH, 3), (150, 120, 100), np.uint8), np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
+    toned = Composite(tone=0.15).toned(new, clean, NOTHING[0])
+    brightest = 120 * 1.15 ** (1 / GAMMA)
+    assert toned[0, 0, 0] == round(brightest)  # as far as allowed
+    assert toned[0, 0, 1] == 120
+    assert toned[0, 0, 2] == round(120 / 1.15 ** (1 / GAMMA))
+    np.testing.assert_array_equal(Composite(tone=1.0).toned(new, clean, NOTHING[0]), clean)
+    np.testing.assert_array_equal(Composite(tone=0.0).toned(wall(1), wall(0), NOTHING[0]), wall(1))
+    np.testing.assert_array_equal(Composite().toned(wall(1), wall(1), ~NOTHING[0]), wall(1))

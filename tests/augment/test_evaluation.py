@@ -15,6 +15,7 @@ SUMMARY = {
     "variants": {"done": 3, "left": 0, "rejected": 1, "failed": 0},
     "seconds_in_all": 12.0,
     "cameras": {"front": {"restaged": 3}},
+    "repainted_share": 0.8125,
     "preserve": {"robot": "provided for 2 of 2 cameras"},
     "quarantined": [{"episode": "demo_7", "reason": "a <b> & c"}],
     "failed": [],
@@ -44,6 +45,7 @@ def test_a_report_needs_nothing_but_itself() -> None:
     assert not re.search(r'(src|href)="(?!data:)', html)
     assert "a &lt;b&gt; &amp; c" in html
     assert "keep mask is empty" in html
+    assert "81.2 % of the picture" in html
     embedded = re.findall(r'src="data:image/(\w+);base64,([^"]+)"', html)
     assert [kind for kind, _ in embedded] == ["jpeg", "webp", "jpeg"]
     with Image.open(io.BytesIO(base64.b64decode(embedded[1][1]))) as animation:
@@ -75,3 +77,8 @@ def test_variety_sees_colour_and_texture_where_brightness_is_equal() -> None:
         found = variety([grey, other])
         assert found is not None
         assert found["least"] > 5
+
+
+def test_a_histogram_of_one_value_is_one_row() -> None:
+    (row,) = histogram("share", [1.0, 1.0, 1.0])
+    assert (row["start"], row["stop"], row["count"]) == ("1", "1", 3)

@@ -140,3 +140,26 @@ def test_unusable_options(photos: Path, tmp_path: Path) -> None:
     (photos / "broken.jpg").unlink()
     with pytest.raises(RequestError, match=r"zoom=3.*from 1.*to 2.5"):
         Photo(str(photos), zoom=3.0).check()
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_generator_knows_where_its_plates_show_a_support(name: str, photos: Path) -> None:
+    """A support of another colour changes these pixels, and others at the most by its blur."""
+    generator = make(name, photos)
+    scene = View(table_top=20)
+    support = generator.support(scene)
+    choices = draw(generator)
+    plain = {"family": "plaster", "size": 0.1, "angle": 0.0, "contrast": 0.0}
+    plates = [
+        generator(choices | {"support": choices["support"] | plain | {"colours": [[level] * 3] * 3}}, scene, View.plate)
+        for level in (0.1, 0.9)
+    ]
+    difference = plates[1].mean(axis=2) - plates[0].mean(axis=2)
+    np.testing.assert_array_equal(difference > difference[24:].mean() / 2, support)
+
+
+def test_a_photo_that_fills_the_plate_shows_no_support(photos: Path) -> None:
+    nowhere = View()
+    nowhere.plate = np.full_like(View.plate, 128)
+    assert Photo(str(photos)).support(nowhere) is None
+    assert Texture().support(nowhere) is not None

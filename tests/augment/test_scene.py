@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from augment.images import displacements, translate, warp
-from augment.scene import Survey, fill_smoothly
+from augment.scene import Survey, fill_smoothly, measure_grain
 from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate, median_plate
@@ -136,7 +136,13 @@ def test_companions_show_what_is_hidden_here() -> None:
     other = np.repeat(wall(0)[None], 12, axis=0)
     elsewhere = np.repeat(wall(5)[None], 12, axis=0)
     survey = Survey(companion_samples=12)
-    companions = [ArrayFrames("front", elsewhere), ArrayFrames("front", other), ArrayFrames("front", other[:, :20])]
+    plain = np.full_like(elsewhere, 90)  # nothing in it contradicts any registration
+    companions = [
+        ArrayFrames("front", plain),
+        ArrayFrames("front", elsewhere),
+        ArrayFrames("front", other),
+        ArrayFrames("front", other[:, :20]),
+    ]
     assert (survey(ArrayFrames("front", frames))[0].plate[20, 30] == (250, 240, 20)).all()
     background, _ = survey(ArrayFrames("front", frames), companions)
     np.testing.assert_array_equal(background.plate, wall(0))
@@ -155,6 +161,17 @@ def test_gains_follow_the_exposure() -> None:
     frames = np.stack([np.clip(wall(0) * gain, 0, 255) for gain in gains]).astype(np.uint8)
     measured = Survey()(ArrayFrames("front", frames))[0].gains
     np.testing.assert_allclose(measured / measured.mean(), (gains / gains.mean())[:, None].repeat(3, 1), atol=0.02)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1.0, 3.0])
+def test_grain_is_measured_beside_what_moves(sigma: float) -> None:
+    frames, masks = crossing_square(length=20)
+    noisy = np.clip(np.rint(frames + np.random.default_rng(0).normal(0, sigma, frames.shape)), 0, 255).astype(np.uint8)
+    seen = samples(noisy, [ArrayMask(Role.ROBOT, "square", masks)])
+    measured = measure_grain(seen, wall(0), np.zeros((HEIGHT, WIDTH), bool))
+    np.testing.assert_allclose(measured, sigma, atol=0.15 * sigma + 0.01)
+    unmasked = measure_grain(samples(noisy), wall(0), np.zeros((HEIGHT, WIDTH), bool))
+    np.testing.assert_allclose(unmasked, sigma, atol=0.2 * sigma + 0.01)
 
 
 def test_hole_is_what_was_never_seen() -> None:

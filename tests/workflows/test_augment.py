@@ -35,7 +35,10 @@ def test_from_one_dataset_to_another(demos: Path, tmp_path: Path, capsys: pytest
     assert record["state"] == "complete"
     assert record["variants"] == {"done": 6, "left": 0, "rejected": 0, "failed": 0}
     assert record["cameras"] == {"front": {"restaged": 6}, "wrist": {"as recorded: the camera moves": 6}}
-    assert record["preserve"]["robot"] == "provided for 3 of 6 cameras"
+    kept = 1 - record["repainted_share"]
+    assert 0 < kept < 12 * 12 / (48 * 64), "the square, less its rim"
+    covered = "4.7% of the picture where it is restaged"
+    assert record["preserve"]["robot"] == f"provided for 3 of 6 cameras, {covered}"
     assert record["preserve"]["support"] == "provided by nobody: not preserved"
     assert set(record["seconds"]) >= {"open", "survey", "segment", "layers", "generate", "decode", "compose", "encode"}
     report = (tmp_path / "out.hdf5.restage" / "report.html").read_text()

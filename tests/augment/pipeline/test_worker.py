@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment.check import CameraCheck, Check, DefaultCheck, Verdict
+from augment.check import CameraCheck, Check, DefaultCheck, Verdict, Window
 from augment.compose import Composite
 from augment.generate import Generator, Texture
 from augment.layers import Layers
@@ -201,7 +201,35 @@ class Failing(Generator):
     def __call__(self, choices: Mapping[str, Any], scene: SceneView, picture: np.ndarray) -> np.ndarray:
         if choices["value"]:
             raise ZeroDivisionError("of no use")
-        return picture
+        return 255 - picture
+
+
+@dataclass(frozen=True)
+class Supported(Check):
+    """Refuses, and says how much support the new plate shows."""
+
+    def watch(self, frames: FrameSource) -> CameraCheck:
+        return Measure()
+
+
+class Measure(CameraCheck):
+    def see(self, window: Window) -> None:
+        self.support = window.support
+
+    def verdict(self) -> Verdict:
+        return Verdict(None if self.support is None else f"rows {self.support[:, 0].argmax()} to {len(self.support)}")
+
+
+@pytest.mark.parametrize(("generator", "reason"), [(Texture(), "front: rows 20 to 48"), (Failing(), None)])
+def test_checks_learn_where_the_new_support_is(
+    dataset: Dataset, tmp_path: Path, generator: Generator, reason: str | None
+) -> None:
+    mask = np.zeros((48, 64), np.uint8)
+    mask[20:] = 255
+    Image.fromarray(mask).save(tmp_path / "front.support.png")
+    flow = make_flow(generator, Supported(attempts=1), keep_always=tmp_path)
+    outcomes = [make_worker(dataset, tmp_path / "w", flow)(Job(entry.id, 0)).outcome for entry in dataset.entries]
+    assert {outcome.reason for outcome in outcomes if outcome} == {reason}
 
 
 def test_an_exception_fails_its_variant_only(dataset: Dataset, tmp_path: Path) -> None:

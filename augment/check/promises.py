@@ -1,0 +1,68 @@
+"""The promises: every frame is there, and every exact pixel as recorded. And masks that keep nothing, or everything."""
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from augment.check.base import CameraCheck, Verdict, Window
+from robot_io.types import FrameSource
+
+PEAK = 255.0
+
+Picture = UInt8[np.ndarray, "h w 3"]
+
+
+class Promises(CameraCheck):
+    """Looks at every pixel of every frame."""
+
+    def __init__(self, frames: FrameSource, least_kept: float, most_kept: float, least_psnr: float) -> None:
+        self._least_kept, self._most_kept, self._least_psnr = least_kept, most_kept, least_psnr
+        self._shape = (len(frames), frames.height, frames.width, 3)
+        self._next = 0
+        self._kept = 0
+        self._changed = 0
+        self._squared_error = 0
+        self._misshapen: str | None = None
+
+    def see(self, window: Window) -> None:
+        recorded, composed, exact = window.recorded, window.composed, window.exact
+        if composed.frames.shape != recorded.frames.shape or composed.start != self._next:
+            self._misshapen = f"frames {composed!r} do not follow {self._next} like the recorded {recorded!r}"
+            return
+        self._next = composed.stop
+        for frames in zip(recorded.frames, composed.frames, window.decoded.frames, exact, strict=True):
+            self._see(*frames)
+
+    def _see(self, recorded: Picture, composed: Picture, decoded: Picture, exact: Bool[np.ndarray, "h w"]) -> None:
+        self._kept += int(np.count_nonzero(exact))
+        rows = len(exact), -1  # channels side by side: operations along an axis of three are slow
+        recorded, composed, decoded = (picture.reshape(rows) for picture in (recorded, composed, decoded))
+        counts = np.repeat(exact, 3, axis=1)
+        wrong = (composed != recorded) & counts
+        if wrong.any():
+            self._changed += int(wrong.reshape(*exact.shape, 3).any(axis=-1).sum())
+        error = (np.maximum(decoded, recorded) - np.minimum(decoded, recorded)) * counts
+        self._squared_error += int((error.astype(np.uint16) ** 2).sum(dtype=np.uint64))
+
+    def verdict(self) -> Verdict:
+        length, height, width, _ = self._shape
+        share = self._kept / (length * height * width)
+        psnr = self._psnr()
+        figures = {"kept_share": round(share, 5)}
+        if np.isfinite(psnr):
+            figures["keep_psnr_db"] = round(psnr, 2)
+        if self._misshapen or self._next != length:
+            return Verdict(self._misshapen or f"{self._next} frames made of {length}", False, figures)
+        if self._changed:
+            return Verdict(f"{self._changed} kept pixels differ from the recording", False, figures)
+        if share < self._least_kept:
+            return Verdict(f"keep mask is empty ({share:.3%} < {self._least_kept:.3%})", False, figures)
+        if share > self._most_kept:
+            return Verdict(f"keep mask is full ({share:.1%} > {self._most_kept:.1%})", False, figures)
+        if psnr < self._least_psnr:
+            return Verdict(f"kept pixels have {psnr:.1f} dB after encoding (< {self._least_psnr} dB)", True, figures)
+        return Verdict(None, False, figures)
+
+    def _psnr(self) -> float:
+        if not self._kept or not self._squared_error:
+            return float("inf")
+        return float(10 * np.log10(PEAK**2 * 3 * self._kept / self._squared_error))
