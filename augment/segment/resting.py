@@ -22,7 +22,6 @@ BRIGHTNESS, HUE = 20.0, 8.0  # grey levels per bin
 RARE = 1e-6  # share of a bin: fewer pixels tell nothing
 SURE = 7.4  # how many times likelier a colour must be of what moves, to be certain
 REACH = 60.0  # squared pixels over which evidence spreads
-LIKELY = 0.2  # evidence, -1 to 1
 SMALLEST, LARGEST = 0.005, 0.35  # shares of the picture
 ROUNDS = 2
 
@@ -62,7 +61,7 @@ def find_resting(frames: FrameSource, background: Background, tracks: Sequence[M
         ratio = (moving + RARE) / (_histogram(bins[~found]) + RARE)
         evidence = np.clip(np.log(ratio) / np.log(SURE), -1, 1).astype(np.float32)[bins]
         belief = spread(evidence, np.ones_like(evidence), right, down, REACH)
-        found = _touching(belief > LIKELY, grow(swept, 1))
+        found = _touching(belief > 0, grow(swept, 1))
     if not SMALLEST < found.mean() < LARGEST:
         return None
     large = Image.fromarray(found).resize((frames.width, frames.height), Image.Resampling.NEAREST)
