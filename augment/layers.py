@@ -65,7 +65,7 @@ class StoredTrack:
         with Image.open(io.BytesIO(png)) as image:
             mask = np.asarray(image.convert("L")) > 127
         if mask.shape != self.shape[1:]:
-            raise EpisodeError(f"a mask in {self.path} is {mask.shape}; the camera's frames are {self.shape[1:]}")
+            raise EpisodeError(_misshapen(f"a mask in {self.path}", mask.shape, self.shape[1:]))
         return mask
 
 
@@ -91,11 +91,18 @@ class Layers:
 
     @cached_property
     def plate(self) -> UInt8[np.ndarray, "h w 3"]:
-        return _read_picture(self.folder / "plate.png", "RGB")
+        return self._picture("plate.png", "RGB")
 
     @cached_property
     def hole(self) -> Bool[np.ndarray, "h w"]:
-        return _read_picture(self.folder / "hole.png", "L") > 127
+        return self._picture("hole.png", "L") > 127
+
+    def _picture(self, name: str, mode: str) -> np.ndarray:
+        with Image.open(self.folder / name) as image:
+            picture = np.asarray(image.convert(mode))
+        if picture.shape[:2] != (self.height, self.width):
+            raise EpisodeError(_misshapen(str(self.folder / name), picture.shape, (self.height, self.width)))
+        return picture
 
     @property
     def warps(self) -> Float32[np.ndarray, "t 6"]:
@@ -259,6 +266,8 @@ def _png(mask: Bool[np.ndarray, "h w"]) -> bytes:
     return buffer.getvalue()
 
 
-def _read_picture(path: Path, mode: str) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert(mode))
+def _misshapen(what: str, found: tuple[int, ...], camera: tuple[int, ...]) -> str:
+    return (
+        f"{what} is {found[0]}x{found[1]} pixels; its camera is {camera[0]}x{camera[1]}. Paint it at that size, or remove "
+        "its folder to have the layers made anew"
+    )

@@ -13,6 +13,7 @@ from PIL import Image
 
 from augment.check import Check, Verdict, Window
 from augment.compose import Composite
+from augment.images import is_blank
 from augment.layers import Layers, file_name, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
@@ -22,7 +23,7 @@ from augment.types import Background, MaskTrack, Plan, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 4  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
+SCHEMA = 5  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -210,6 +211,7 @@ def _restage_camera(
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
+                keep[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
             with clock("compose"):
                 backdrop = layers.backdrop(plate, clip.start, clip.stop)
                 composed, exact = flow.composite(clip, keep, backdrop)
