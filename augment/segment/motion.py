@@ -21,8 +21,8 @@ from robot_io.types import Episode, FrameSource
 
 WORKING_HEIGHT = 240  # pixels: masks are found at about this size
 SAME_TEXTURE = 10.0  # grey levels
-REACH = 300.0  # squared pixels over which evidence spreads
-SAME, SHADED, LEAST = 0.5, 0.15, 0.05  # confidence: looks like the plate, like its shadow; differs by very little
+REACH = 450.0  # squared pixels over which evidence spreads
+SAME, SHADED, LEAST = 0.5, 0.3, 0.05  # confidence: looks like the plate, like its shadow; differs by very little
 BRIGHTEST, BRIGHTEST_AT_FIRST = 1.25, 3.3  # ratio to a plate, and to one that may lie in shadow itself
 MARGIN = 32  # pixels around all that has changed: what is farther away, evidence does not reach
 
