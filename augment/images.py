@@ -5,7 +5,6 @@ from jaxtyping import Bool, Float32, Shaped, UInt8
 from PIL import Image
 from scipy import ndimage
 
-
 BLACK, WHITE, ALL = 12, 243, 0.99  # grey levels, and the share of a frame beyond them that leaves nothing to see
 
 

@@ -17,7 +17,8 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -199,43 +200,52 @@ def write_layers(
     tracks: Sequence[MaskTrack],
 ) -> Layers:
     """Store layers; the folder appears by one rename, when it is whole."""
-    unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
-    (unfinished / "masks").mkdir(parents=True)
-    Image.fromarray(plate).save(unfinished / "plate.png")
-    Image.fromarray(hole).save(unfinished / "hole.png")
-    with (unfinished / "frames.csv").open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["frame", *PER_FRAME])
-        values = np.concatenate([background.warps, background.gains], axis=1)
-        rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
-    stored = [
-        {
-            **_write_track(unfinished, f"{number:02d}-{track.role}", track),
-            "role": track.role,
-            "label": track.label,
+    with _made_whole(folder) as unfinished:
+        (unfinished / "masks").mkdir()
+        Image.fromarray(plate).save(unfinished / "plate.png")
+        Image.fromarray(hole).save(unfinished / "hole.png")
+        with (unfinished / "frames.csv").open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["frame", *PER_FRAME])
+            values = np.concatenate([background.warps, background.gains], axis=1)
+            rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
+        stored = [
+            {
+                **_write_track(unfinished, f"{number:02d}-{track.role}", track),
+                "role": track.role,
+                "label": track.label,
+            }
+            for number, track in enumerate(tracks)
+        ]
+        height, width = hole.shape
+        about = {
+            "camera": camera,
+            "length": len(background.warps),
+            "height": height,
+            "width": width,
+            "stability": background.stability,
+            "unrest": round(background.unrest, 5),
+            "grain": [round(float(value), 3) for value in background.grain],
+            "tracks": stored,
+            "made_from": dict(made_from),
         }
-        for number, track in enumerate(tracks)
-    ]
-    height, width = hole.shape
-    about = {
-        "camera": camera,
-        "length": len(background.warps),
-        "height": height,
-        "width": width,
-        "stability": background.stability,
-        "unrest": round(background.unrest, 5),
-        "grain": [round(float(value), 3) for value in background.grain],
-        "tracks": stored,
-        "made_from": dict(made_from),
-    }
-    (unfinished / "about.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
+        (unfinished / "about.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
+    return open_layers(folder)
+
+
+@contextmanager
+def _made_whole(folder: Path) -> Iterator[Path]:
+    """An empty folder that becomes `folder` by one rename; nothing is left of it if it cannot be filled."""
+    unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
+    unfinished.mkdir(parents=True)
     try:
+        yield unfinished
         unfinished.rename(folder)
     except OSError:
-        if not has_layers(folder):
+        if not has_layers(folder):  # else another worker was faster, with the same content
             raise
-        shutil.rmtree(unfinished)  # another worker was faster, with the same content
-    return open_layers(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _write_track(root: Path, name: str, track: MaskTrack) -> dict[str, Any]:
@@ -268,6 +278,6 @@ def _png(mask: Bool[np.ndarray, "h w"]) -> bytes:
 
 def _misshapen(what: str, found: tuple[int, ...], camera: tuple[int, ...]) -> str:
     return (
-        f"{what} is {found[0]}x{found[1]} pixels; its camera is {camera[0]}x{camera[1]}. Paint it at that size, or remove "
-        "its folder to have the layers made anew"
+        f"{what} is {found[0]}x{found[1]} pixels; its camera is {camera[0]}x{camera[1]}. Paint it at that size, or "
+        "remove these layers to have them made anew"
     )

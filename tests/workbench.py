@@ -1,4 +1,4 @@
-"""A tiny recording that looks like one: an arm before a wall with pictures on it pushes a block across a wooden table."""
+"""A tiny recording that looks like one: an arm before a wall with pictures pushes a block across a table."""
 
 import numpy as np
 from scipy import ndimage
