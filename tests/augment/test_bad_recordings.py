@@ -165,6 +165,14 @@ def test_a_camera_before_which_everything_moves_is_left_on_purpose(tmp_path: Pat
     assert made.fate == "as recorded: the camera moves"
 
 
+def test_a_camera_painted_white_all_over_is_refused(tmp_path: Path) -> None:
+    """The way out where a large gripper makes a moving camera look static."""
+    Image.new("L", (WIDTH, HEIGHT), 255).save(tmp_path / "front.png")
+    made = restaged(tmp_path / "work", Motion(keep_always=str(tmp_path)), recording(noisy(RECORDED)))
+    assert made.ended[0] == Status.REJECTED
+    assert "keep mask is full (100.0% > 98.0%)" in made.fate
+
+
 def test_a_single_frame_needs_masks_or_a_companion(tmp_path: Path) -> None:
     one, mask = noisy(RECORDED[:1]), DRAWN_MASKS[:1]
     assert "keep mask is empty" in by_motion(tmp_path / "alone", one).fate
