@@ -17,8 +17,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -200,52 +199,81 @@ def write_layers(
     tracks: Sequence[MaskTrack],
 ) -> Layers:
     """Store layers; the folder appears by one rename, when it is whole."""
-    with _made_whole(folder) as unfinished:
-        (unfinished / "masks").mkdir()
-        Image.fromarray(plate).save(unfinished / "plate.png")
-        Image.fromarray(hole).save(unfinished / "hole.png")
-        with (unfinished / "frames.csv").open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(["frame", *PER_FRAME])
-            values = np.concatenate([background.warps, background.gains], axis=1)
-            rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
-        stored = [
-            {
-                **_write_track(unfinished, f"{number:02d}-{track.role}", track),
-                "role": track.role,
-                "label": track.label,
-            }
-            for number, track in enumerate(tracks)
-        ]
-        height, width = hole.shape
+    with LayersWriter(folder, camera, (len(background.warps), *hole.shape)) as writer:
+        writer.store(tracks)
+        return writer.finish(made_from, background, plate, hole)
+
+
+class LayersWriter:
+    """Layers in the making: masks are stored first, so that the plate can be found from them.
+
+    A context manager; nothing is left of what was not finished.
+    """
+
+    def __init__(self, folder: Path, camera: str, shape: tuple[int, int, int]) -> None:
+        """`shape`: the recording's length, height and width."""
+        self._folder, self._camera, self._shape = folder, camera, shape
+        self._unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
+        self._tracks: list[dict[str, Any]] = []
+        (self._unfinished / "masks").mkdir(parents=True)
+
+    def __enter__(self) -> "LayersWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self._unfinished, ignore_errors=True)
+
+    def store(self, tracks: Sequence[MaskTrack]) -> tuple[StoredTrack, ...]:
+        """All masks of some tracks; returns the tracks as they are stored, which are quick to read."""
+        stored = []
+        for number, track in enumerate(tracks, len(self._tracks)):
+            written = _write_track(self._unfinished, f"{number:02d}-{track.role}", track)
+            self._tracks.append({**written, "role": track.role, "label": track.label})
+            path = self._unfinished / written["file"]
+            stored.append(StoredTrack(path, track.role, track.label, self._shape, written["share"]))
+        return tuple(stored)
+
+    def finish(
+        self,
+        made_from: Mapping[str, Any],
+        background: Background,
+        plate: UInt8[np.ndarray, "h w 3"],
+        hole: Bool[np.ndarray, "h w"],
+    ) -> Layers:
+        """The folder appears by one rename, when it is whole."""
+        Image.fromarray(plate).save(self._unfinished / "plate.png")
+        Image.fromarray(hole).save(self._unfinished / "hole.png")
+        _write_per_frame(self._unfinished / "frames.csv", background)
+        (self._unfinished / "about.json").write_text(self._about(made_from, background))
+        try:
+            self._unfinished.rename(self._folder)
+        except OSError:
+            if not has_layers(self._folder):  # else another worker was faster, with the same content
+                raise
+        return open_layers(self._folder)
+
+    def _about(self, made_from: Mapping[str, Any], background: Background) -> str:
+        length, height, width = self._shape
         about = {
-            "camera": camera,
-            "length": len(background.warps),
+            "camera": self._camera,
+            "length": length,
             "height": height,
             "width": width,
             "stability": background.stability,
             "unrest": round(background.unrest, 5),
             "grain": [round(float(value), 3) for value in background.grain],
-            "tracks": stored,
+            "tracks": self._tracks,
             "made_from": dict(made_from),
         }
-        (unfinished / "about.json").write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
-    return open_layers(folder)
+        return json.dumps(about, indent=2, sort_keys=True) + "\n"
 
 
-@contextmanager
-def _made_whole(folder: Path) -> Iterator[Path]:
-    """An empty folder that becomes `folder` by one rename; nothing is left of it if it cannot be filled."""
-    unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
-    unfinished.mkdir(parents=True)
-    try:
-        yield unfinished
-        unfinished.rename(folder)
-    except OSError:
-        if not has_layers(folder):  # else another worker was faster, with the same content
-            raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+def _write_per_frame(path: Path, background: Background) -> None:
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["frame", *PER_FRAME])
+        values = np.concatenate([background.warps, background.gains], axis=1)
+        rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
 
 
 def _write_track(root: Path, name: str, track: MaskTrack) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from augment.images import warp
+from augment.images import planar, warp
 from robot_io.types import MaskTrack, Role
 
 __all__ = [
@@ -72,8 +72,9 @@ class Backdrop:
 
     def behind(self, plate: UInt8[np.ndarray, "h w 3"], index: int) -> Float32[np.ndarray, "h w 3"]:
         """A plate as frame `index` of the clip would show it, 0..255."""
-        moved = warp(plate, self.warps[index]).astype(np.float32)
-        return np.asarray(np.minimum(moved * self.gains[index], np.float32(255)))
+        moved = planar(warp(plate, self.warps[index]))
+        moved *= self.gains[index]
+        return np.asarray(np.minimum(moved, np.float32(255), out=moved))
 
 
 @runtime_checkable

@@ -116,11 +116,12 @@ def attempts(episode: Episode, truth: Truth) -> Iterator[tuple[str, Mapping[str,
         yield name, judge(frames, truth, _attempt(episode, masks | still, backdrop))
 
 
-def _ours(episode: Episode, truth: Truth, segment: type[Segmenter], still: np.ndarray) -> Attempt:
+def _ours(episode: Episode, truth: Truth, segment: type[Segmenter], painting: np.ndarray) -> Attempt:
     with TemporaryDirectory(prefix="restage-evaluate-") as folder:
         painted = Path(folder) / "painted"
         painted.mkdir()
-        Image.fromarray(still).save(painted / f"{CAMERA}.robot.png")
+        if painting.any():
+            Image.fromarray(painting).save(painted / f"{CAMERA}.robot.png")
         perception = Perception(Survey(), segment(keep_always=str(painted)))
         layers = prepare(perception, Rendered(episode), episode.id, Path(folder) / "layers", Stopwatch())[CAMERA]
         # the first frame of a rendered camera is at rest: what it shows, the plate shows moved by its shift

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from augment.compose.light import Light
 from augment.compose.tone import grain, matched
-from augment.images import box_blur, grow, pixels, warp
+from augment.images import box_blur, grow, interleaved, pixels, planar, warp
 from augment.types import Backdrop
 from robot_io.types import Clip
 
@@ -63,32 +63,41 @@ class Composite:
         start: int,
         index: int,
     ) -> UInt8[np.ndarray, "h w 3"]:
-        seen = frame.astype(np.float32)
+        seen = planar(frame)
         old, new = (backdrop.behind(plate, index) for plate in (backdrop.clean, backdrop.new))
         radius = pixels(self.band, frame.shape[0])
         guessed = warp(backdrop.hole, backdrop.warps[index])
         factor = self.light.factor(seen, old, ~grow(keep, radius) & ~guessed)
-        out = new * factor
+        new *= factor
         if (noise := self.grain * backdrop.grain).any():
-            out += noise * grain(start + index, *frame.shape[:2])
-        near = _bounds(keep, 2 * radius)
-        shaded = old[near] * factor[near]
-        soft = grow(keep[near], radius) & ~exact[near]
-        alpha = _alpha(seen[near], shaded, keep[near], exact[near], guessed[near], radius)[soft][:, None]
-        # from seen = alpha * foreground + (1 - alpha) * old: the old background's share is exchanged for the new one's
-        out[near][soft] = seen[near][soft] + (1 - alpha) * (out[near][soft] - shaded[soft])
-        result: np.ndarray = np.clip(out + np.float32(0.5), 0, 255).astype(np.uint8)
-        result[exact] = frame[exact]
-        return result
+            new += noise * grain(start + index, *frame.shape[:2])
+        if keep.any():
+            near = _bounds(keep, 2 * radius)
+            old[near] *= factor[near]
+            _exchange(seen[near], old[near], new[near], keep[near], exact[near], guessed[near], radius)
+        return interleaved(new)
 
 
 def _bounds(mask: Bool[np.ndarray, "h w"], margin: int) -> tuple[slice, slice]:
-    """The rectangle around a mask, with a margin; empty if the mask is."""
-    bounds = []
-    for axis in (1, 0):
-        filled = np.flatnonzero(mask.any(axis=axis))
-        bounds.append(slice(max(0, filled[0] - margin), filled[-1] + margin + 1) if len(filled) else slice(0, 0))
-    return bounds[0], bounds[1]
+    """The rectangle around a mask, with a margin."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    top, left = max(0, rows[0] - margin), max(0, columns[0] - margin)
+    return slice(top, rows[-1] + margin + 1), slice(left, columns[-1] + margin + 1)
+
+
+def _exchange(
+    seen: Float32[np.ndarray, "h w 3"],
+    old: Float32[np.ndarray, "h w 3"],
+    new: Float32[np.ndarray, "h w 3"],
+    keep: Bool[np.ndarray, "h w"],
+    exact: Bool[np.ndarray, "h w"],
+    guessed: Bool[np.ndarray, "h w"],
+    radius: int,
+) -> None:
+    """Put what is kept before `new`, in place. `old`, `new`: the backgrounds in the frame's light."""
+    alpha = _alpha(seen, old, keep, exact, guessed, radius)[..., None]
+    # from seen = alpha * foreground + (1 - alpha) * old: the old background's share is exchanged for the new one's
+    np.copyto(new, seen + (1 - alpha) * (new - old), where=grow(keep, radius)[..., None])
 
 
 def _alpha(
@@ -99,19 +108,20 @@ def _alpha(
     guessed: Bool[np.ndarray, "h w"],
     radius: int,
 ) -> Float32[np.ndarray, "h w"]:
-    """Share of the foreground in every pixel, 0..1, by the matting equation with a known background.
+    """Share of the foreground in every pixel, 0..1, by the matting equation with a known background; 1 where `exact`.
 
     The foreground's colour is that of the exact pixels near by. Outside what is kept, limited by the distance from it,
     which also decides alone where the background is a guess.
     """
     weight = exact.astype(np.float32)
     mass = box_blur(weight, radius)
-    foreground = np.stack([box_blur(seen[..., channel] * weight, radius) for channel in range(3)], axis=-1)
-    foreground /= np.maximum(mass, 1e-6)[..., None]
-    away = foreground - old
+    planes = np.moveaxis(seen, -1, 0)
+    foreground = box_blur(planes * weight, radius) / np.maximum(mass, np.float32(1e-6))
+    away = np.moveaxis(foreground, 0, -1) - old
     length = (away * away).sum(axis=-1)
     share = ((seen - old) * away).sum(axis=-1) / np.maximum(length, 1)
     # beside a straight edge half of the window is covered
     nearness = np.where(keep, np.float32(1), np.minimum(2 * box_blur(keep.astype(np.float32), radius), np.float32(1)))
     known = (length > CONTRAST) & ~guessed
-    return np.asarray(np.where(known, np.clip(share, 0, nearness), nearness), dtype=np.float32)
+    nearness = np.where(known, np.clip(share, 0, nearness), nearness)
+    return np.where(exact, np.float32(1), nearness)

@@ -4,12 +4,11 @@ Ratios are of linear light, taken as the 2.2nd power of the recorded values; mul
 by `ratio ** (1 / 2.2)` is then the same as multiplying its linear light by the ratio.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from scipy import ndimage
+from PIL import Image
 
 from augment.images import box_blur, pixels
 
@@ -19,6 +18,7 @@ DARK = 40.0  # grey levels: too dark a plate to tell a ratio
 DRIFT = 0.12  # of a channel's ratio from the mean: more is another surface, not another light
 SHADE = 0.1  # loss of linear light: what loses more tells the colour of a shadow
 FEW = 0.001  # of the picture in full shadow: that much is needed to tell it
+LITTLE = 0.001  # loss of linear light that shows nowhere
 REACH = 6  # times the blur: how far light is interpolated where nothing is known
 
 
@@ -49,25 +49,7 @@ class Light:
         `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded.
         `background`: True where the frame shows the plate's surfaces for sure.
         """
-        half = (slice(None, None, 2), slice(None, None, 2))  # light is smooth: half the resolution is plenty
-        # channel by channel: reductions over an axis of three are slow
-        channels = [(seen[half][..., channel], expected[half][..., channel]) for channel in range(3)]
-        ratios = [(there + 2) / (before + 2) for there, before in channels]
-        mean = sum(ratios[1:], ratios[0]) / 3
-        known = background[half].copy()
-        for ratio, (_, before) in zip(ratios, channels, strict=True):
-            known &= (np.abs(ratio - mean) < DRIFT) & (before > DARK)
-        weight = known.astype(np.float32)
-        radius = pixels(self.smoothing, weight.shape[0])
-        linear = np.clip(mean, 0, 1.1).astype(np.float32) ** np.float32(GAMMA)
-        near = _average(linear, weight, radius)
-        far = _average(linear, weight, REACH * radius)
-        light = np.where(np.isfinite(near), near, np.where(np.isfinite(far), far, 1))
-        light = np.where(light > self.lit, light + (1 - light) * _ramp((light - self.lit) / (1 - self.lit)), light)
-        zoom = (seen.shape[0] / light.shape[0], seen.shape[1] / light.shape[1])
-        large = ndimage.zoom(np.clip(light, DARKEST, 1), zoom, order=1, grid_mode=True, mode="nearest")
-        lost = (1 - large.astype(np.float32))[..., None] * _colour(ratios, mean, known)
-        return np.asarray(np.clip(1 - lost, DARKEST, 1) ** np.float32(self.softness), dtype=np.float32)
+        return self._shade(seen, expected, background, self.softness)
 
     def factor(
         self,
@@ -78,11 +60,43 @@ class Light:
         """The same for recorded values; 1 everywhere if shadows are not to be carried over."""
         if not self.shadows:
             return np.ones(seen.shape, dtype=np.float32)
-        return np.asarray(self.ratio(seen, expected, background) ** np.float32(1 / GAMMA))
+        return self._shade(seen, expected, background, self.softness / GAMMA)
+
+    def _shade(
+        self,
+        seen: Float32[np.ndarray, "h w 3"],
+        expected: Float32[np.ndarray, "h w 3"],
+        background: Bool[np.ndarray, "h w"],
+        exponent: float,
+    ) -> Float32[np.ndarray, "h w 3"]:
+        """A power of the ratio of linear light; exactly 1 where next to nothing is lost."""
+        half = (slice(None, None, 2), slice(None, None, 2))  # light is smooth: half the resolution is plenty
+        there, before = (np.moveaxis(picture[half], -1, 0) + np.float32(2) for picture in (seen, expected))
+        ratios = there / before
+        mean = ratios.mean(axis=0)
+        known = background[half] & ((np.abs(ratios - mean) < DRIFT) & (before > DARK + 2)).all(axis=0)
+        light = self._smooth(np.clip(mean, 0, np.float32(1.1)) ** np.float32(GAMMA), known.astype(np.float32))
+        lost = 1 - _enlarged(light, *seen.shape[:2])
+        shaded = lost > LITTLE
+        left = 1 - lost[shaded] * _colour(ratios, mean, known)[:, None]
+        factor = np.ones((3, *lost.shape), dtype=np.float32)
+        factor[:, shaded] = np.clip(left, np.float32(DARKEST), 1) ** np.float32(exponent)
+        return np.moveaxis(factor, 0, -1)
+
+    def _smooth(
+        self, linear: Float32[np.ndarray, "h w"], weight: Float32[np.ndarray, "h w"]
+    ) -> Float32[np.ndarray, "h w"]:
+        """The ratio of linear light without noise, interpolated where its weight is 0."""
+        radius = pixels(self.smoothing, weight.shape[0])
+        coarse = (slice(None, None, REACH // 2), slice(None, None, REACH // 2))
+        far = _average(linear[coarse], weight[coarse], 2 * radius, np.float32(1))
+        light = _average(linear, weight, radius, _enlarged(far, *linear.shape))
+        faded = light + (1 - light) * _ramp((light - self.lit) / (1 - self.lit))
+        return np.clip(np.where(light > self.lit, faded, light), np.float32(DARKEST), 1)
 
 
 def _colour(
-    ratios: Sequence[Float32[np.ndarray, "h w"]], mean: Float32[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"]
+    ratios: Float32[np.ndarray, "3 h w"], mean: Float32[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"]
 ) -> Float32[np.ndarray, "3"]:
     """How much of its linear light each channel loses in shadow, relative to the mean of the channels."""
     shaded = known & (mean < (1 - SHADE) ** (1 / GAMMA))
@@ -91,14 +105,20 @@ def _colour(
 
 
 def _average(
-    values: Float32[np.ndarray, "h w"], weight: Float32[np.ndarray, "h w"], radius: int
+    values: Float32[np.ndarray, "h w"],
+    weight: Float32[np.ndarray, "h w"],
+    radius: int,
+    otherwise: np.float32 | Float32[np.ndarray, "h w"],
 ) -> Float32[np.ndarray, "h w"]:
-    """Weighted mean over two passes of a box; NaN where no weight is near."""
+    """Weighted mean over two passes of a box; `otherwise` where no weight is near."""
     total, mass = values * weight, weight
     for _ in range(2):
         total, mass = box_blur(total, radius), box_blur(mass, radius)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(mass > 0.02, total / mass, np.nan), dtype=np.float32)
+    return np.asarray(np.where(mass > 0.02, total / np.maximum(mass, np.float32(0.02)), otherwise))
+
+
+def _enlarged(values: Float32[np.ndarray, "h w"], height: int, width: int) -> Float32[np.ndarray, "H W"]:
+    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _ramp(position: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
+from augment.images import planar
+
 GAMMA = 2.2
 PERIOD = 64  # pixels within which every frame takes another piece of the same noise
 
@@ -34,4 +36,4 @@ def grain(frame: int, height: int, width: int) -> Float32[np.ndarray, "h w 3"]:
 @lru_cache(maxsize=4)
 def _field(height: int, width: int) -> Float32[np.ndarray, "H W 3"]:
     shape = (height + PERIOD, width + PERIOD, 3)
-    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    return planar(np.random.default_rng(0).standard_normal(shape, dtype=np.float32))

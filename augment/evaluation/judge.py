@@ -38,9 +38,8 @@ def judge(recorded: UInt8[np.ndarray, "t h w 3"], truth: Truth, attempt: Attempt
 
     `plate`: where a tenth of the frames show it. `core changed`: kept pixels that differ from the recording. `ring`,
     `shadows`, `elsewhere`: the restaged frames, 3 pixels around what must stay, where shadows fall, and all the rest.
-    `shadow gain`: over the same frames without the transfer of shadows; `moving`: of those alone that leave what they
-    fall on, in a tenth of the frames. `flicker`: grey levels from frame to frame,
-    away from what must stay.
+    `shadow gain`: over the same frames without the transfer of shadows; `moving gain`: of those alone that leave what
+    they fall on in a tenth of the frames. `flicker`: grey levels from frame to frame, away from what must stay.
     """
     robot, thing = truth.masks[Role.ROBOT], truth.masks[Role.OBJECT]
     keep = robot | thing
@@ -58,7 +57,7 @@ def judge(recorded: UInt8[np.ndarray, "t h w 3"], truth: Truth, attempt: Attempt
         "ring": psnr(attempt.restaged, truth.restaged, near & ~_shrunk(keep)),
         "shadows": shadows,
         "shadow gain": shadows - psnr(attempt.unshaded, truth.restaged, shaded),
-        "moving shadow gain": psnr(attempt.restaged, truth.restaged, shaded & visible)
+        "moving gain": psnr(attempt.restaged, truth.restaged, shaded & visible)
         - psnr(attempt.unshaded, truth.restaged, shaded & visible),
         "elsewhere": psnr(attempt.restaged, truth.restaged, ~near & ~shaded),
         "flicker": flicker(attempt.restaged, truth.restaged, ~near),

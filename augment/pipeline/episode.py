@@ -14,7 +14,16 @@ from PIL import Image
 from augment.check import Check, Verdict, Window
 from augment.compose import Composite
 from augment.images import is_blank
-from augment.layers import Layers, file_name, has_layers, layers_folder, layers_key, open_layers, write_layers
+from augment.layers import (
+    Layers,
+    LayersWriter,
+    file_name,
+    has_layers,
+    layers_folder,
+    layers_key,
+    open_layers,
+    write_layers,
+)
 from augment.pipeline.stopwatch import Stopwatch
 from augment.plan import Recipe, content_hash, make_plan
 from augment.scene import Samples, Survey, clean_plate, fill_smoothly, measure_grain
@@ -179,13 +188,18 @@ def _make_layers(
             background, _ = _replated(background, samples, tracks)
         with clock("segment"):
             tracks = perception.segment(episode, camera, background)
-    with clock("segment"):
-        tracks = (*tracks, *perception.segment.complete(episode, camera, background, tracks))
-    with clock("plate"):
-        background, hole = _replated(background, samples, tracks)
-        background = replace(background, grain=measure_grain(samples, background.plate, hole))
-    with clock("layers"):
-        write_layers(folder, made_from, camera, background, background.plate, hole, tracks)
+    with LayersWriter(folder, camera, (len(frames), frames.height, frames.width)) as writer:
+        with clock("layers"):
+            found = writer.store(tracks)  # from here on, masks are read
+        with clock("segment"):
+            more = perception.segment.complete(episode, camera, background, found)
+        with clock("layers"):
+            found += writer.store(more)
+        with clock("plate"):
+            background, hole = _replated(background, samples, found)
+            background = replace(background, grain=measure_grain(samples, background.plate, hole))
+        with clock("layers"):
+            writer.finish(made_from, background, background.plate, hole)
 
 
 def _replated(

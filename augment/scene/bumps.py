@@ -3,41 +3,28 @@
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
-from augment.images import luma, resize
-from robot_io.types import FrameSource
+from augment.images import luma
 
-WINDOW = 32
-HEIGHT = 60  # pixels that frames are compared at
-FARTHEST = 8  # of them
+FARTHEST = 8  # pixels of a thumbnail
 CHANGED = 8.0  # grey levels
 SUDDEN = 1.6  # times the change that is usual from frame to frame
 LEAST = 0.1  # of the pixels
 EXPLAINED = 0.5  # of the changed pixels, at most, are left once a jump is taken back
 
 
-def find_bumps(frames: FrameSource) -> Float32[np.ndarray, "t 2"]:
-    """How far the picture has jumped since the first frame, (down, right) pixels, roughly; 0 before the first bump.
+def find_bumps(thumbnails: UInt8[np.ndarray, "t h w 3"]) -> Float32[np.ndarray, "t 2"]:
+    """How far the picture has jumped since the first frame, (down, right) pixels of a thumbnail; 0 before a bump.
 
     A jump is sudden, unlike the sway of a camera, and explains most of what changes, unlike a flash or a fast arm.
     """
-    small = _reduced(frames)
-    changes = np.array([_changed(before, after) for before, after in pairwise(small)])
-    jumps = np.zeros((len(frames), 2), dtype=np.float32)
+    changes = np.array([_changed(luma(before), luma(after)) for before, after in pairwise(thumbnails)])
+    jumps = np.zeros((len(thumbnails), 2), dtype=np.float32)
     usual = float(np.median(changes)) if len(changes) else 0.0
     for index in np.flatnonzero(changes > max(SUDDEN * usual, LEAST)):
-        jumps[index + 1] = _jump(small[index], small[index + 1])
-    return np.cumsum(jumps, axis=0) * np.float32(frames.height / HEIGHT)
-
-
-def _reduced(frames: FrameSource) -> Float32[np.ndarray, "t h w"]:
-    width = max(1, round(HEIGHT * frames.width / frames.height))
-    pictures = []
-    for start in range(0, len(frames), WINDOW):
-        clip = frames.read(start, min(start + WINDOW, len(frames)))
-        pictures += [luma(resize(frame, HEIGHT, width)) for frame in clip.frames]
-    return np.stack(pictures)
+        jumps[index + 1] = _jump(luma(thumbnails[index]), luma(thumbnails[index + 1]))
+    return np.cumsum(jumps, axis=0)
 
 
 def _changed(before: Float32[np.ndarray, "h w"], after: Float32[np.ndarray, "h w"]) -> float:

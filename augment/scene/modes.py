@@ -30,7 +30,7 @@ class Modes:
 
 def two_modes(samples: Samples) -> Modes:
     """The largest group of uncovered samples that look alike, and the largest of those that look otherwise."""
-    planes, seen = np.ascontiguousarray(np.moveaxis(samples.pictures, -1, 1)), ~samples.covered
+    planes, seen = channels_first(samples), ~samples.covered
     group = seen.astype(np.uint8)
     for first in range(len(planes)):
         for second in range(first + 1, len(planes)):
@@ -38,20 +38,25 @@ def two_modes(samples: Samples) -> Modes:
             group[first] += same
             group[second] += same
     first_centre = group.argmax(axis=0)
-    first_colour = mean_of_alike(planes, seen, _at(planes, first_centre))
+    first_colour = mean_of_alike(planes, seen, sample_at(planes, first_centre))
     others = group * ~np.stack([alike(plane, first_colour) for plane in planes])
     second_centre = others.argmax(axis=0)
-    second_colour = mean_of_alike(planes, seen, _at(planes, second_centre))
+    second_colour = mean_of_alike(planes, seen, sample_at(planes, second_centre))
     several = others.max(axis=0) >= enough(seen)
     centres, colours = np.stack([first_centre, second_centre]), np.stack([first_colour, second_colour])
     return Modes(planes, seen, group, centres, colours, several)
+
+
+def channels_first(samples: Samples) -> UInt8[np.ndarray, "n 3 h w"]:
+    """The pictures; several times as fast as moving an axis and copying."""
+    return np.stack([samples.pictures[..., channel] for channel in range(3)], axis=1)
 
 
 def most_light(modes: Modes, centre: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
     """For a surface that is seen in shadow and, often enough, in light too: a sample that shows it in light."""
     usual = modes.group >= enough(modes.seen)
     for _ in range(2):  # from deep shadow by way of half-shadow
-        reference = _at(modes.planes, centre)
+        reference = sample_at(modes.planes, centre)
         largest = np.zeros(centre.shape, dtype=np.uint8)
         lit = centre.copy()
         for number, (plane, size) in enumerate(zip(modes.planes, modes.group, strict=True)):
@@ -75,13 +80,13 @@ def mean_of_alike(
     planes: UInt8[np.ndarray, "n 3 h w"], seen: Bool[np.ndarray, "n h w"], reference: UInt8[np.ndarray, "3 h w"]
 ) -> UInt8[np.ndarray, "3 h w"]:
     """Mean of the uncovered samples that look like the reference; 0 where there is none."""
-    total = np.zeros(reference.shape, dtype=np.uint32)
-    members = np.zeros(reference.shape[1:], dtype=np.uint32)
+    number = np.min_scalar_type(256 * len(planes))  # the smallest that holds every sum
+    total, members = np.zeros(reference.shape, dtype=number), np.zeros(reference.shape[1:], dtype=number)
     for plane, visible in zip(planes, seen, strict=True):
         belongs = alike(plane, reference) & visible
         total += plane * belongs
         members += belongs
-    return ((total + members // 2) // np.maximum(members, 1)).astype(np.uint8)
+    return np.asarray((total + members // 2) // np.maximum(members, 1), dtype=np.uint8)
 
 
 def _brighter(plane: UInt8[np.ndarray, "3 h w"], reference: UInt8[np.ndarray, "3 h w"]) -> Bool[np.ndarray, "h w"]:
@@ -92,5 +97,5 @@ def _brighter(plane: UInt8[np.ndarray, "3 h w"], reference: UInt8[np.ndarray, "3
     return np.asarray((light > BRIGHTER) & (light < BRIGHTEST) & (drift < 0.05 * light + 0.1 * (light - 1)))
 
 
-def _at(planes: UInt8[np.ndarray, "n 3 h w"], centre: Int[np.ndarray, "h w"]) -> UInt8[np.ndarray, "3 h w"]:
+def sample_at(planes: UInt8[np.ndarray, "n 3 h w"], centre: Int[np.ndarray, "h w"]) -> UInt8[np.ndarray, "3 h w"]:
     return np.asarray(np.take_along_axis(planes, centre[None, None], axis=0)[0])

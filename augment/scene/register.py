@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 from scipy import ndimage
 
-from augment.images import luma, resize, warp
+from augment.images import luma, resize, unwarp, warp
+from augment.scene.level import Level
 
 GREATEST_HEIGHT = 240  # finer pictures add time, not accuracy
 COARSEST = 24  # pixels: no pyramid level smaller than this
 LEVELS = 3
 ROUNDS = 6
 ENOUGH = 0.02  # pixels
-SLOPE = 1.0  # grey levels per pixel: what is flatter says nothing about where it lies
 PARTS = 3  # along each side, that are looked at by themselves
 DETAIL = 1.5  # grey levels per pixel, on average
-DOUBT = (1e-3, 1e-3, 1.0, 1.0, 1.0, 1.0)  # squared grey levels: weight against each direction of a map
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +26,12 @@ class Registration:
 
     scale: float
     """Pixels of the recording per pixel here."""
-    levels: tuple[Float32[np.ndarray, "_ _"], ...]
-    """The plate's smoothed luma, coarsest first."""
+    levels: tuple[Level, ...]
+    """The plate's, coarsest first."""
 
     @classmethod
     def of(cls, plate: UInt8[np.ndarray, "h w 3"]) -> "Registration":
-        return cls(max(1.0, plate.shape[0] / GREATEST_HEIGHT), _pyramid(plate))
+        return cls(max(1.0, plate.shape[0] / GREATEST_HEIGHT), tuple(map(Level.of, _pyramid(plate))))
 
     def shift(self, frame: UInt8[np.ndarray, "h w 3"], near: Float32[np.ndarray, "6"]) -> Float32[np.ndarray, "6"]:
         """Where to move the plate to lie on the frame (see `images.warp`), as a shift: Lucas-Kanade, coarse to fine.
@@ -65,63 +65,49 @@ class Registration:
 
         Parts without detail, of which nothing can be said, are left out.
         """
-        plate, seen = self.levels[-1], _pyramid(registered)[-1]
-        found = []
-        for rows in np.array_split(np.arange(plate.shape[0]), PARTS):
-            for columns in np.array_split(np.arange(plate.shape[1]), PARTS):
+        seen = _pyramid(registered)[-1]
+        found = [
+            _descend(plate, seen[part], np.zeros(6, dtype=np.float32), directions=2) for part, plate in self._parts
+        ]
+        return [float(np.hypot(*by[:2])) / seen.shape[0] for by in found]
+
+    @cached_property
+    def _parts(self) -> list[tuple[tuple[slice, slice], Level]]:
+        """Those of the finest level that have detail."""
+        picture, found = self.levels[-1].picture, []
+        for rows in np.array_split(np.arange(picture.shape[0]), PARTS):
+            for columns in np.array_split(np.arange(picture.shape[1]), PARTS):
                 part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-                if np.hypot(*np.gradient(plate[part])).mean() > DETAIL:
-                    by = _descend(plate[part], seen[part], np.zeros(6, dtype=np.float32), directions=2)
-                    found.append(float(np.hypot(*by[:2])) / plate.shape[0])
+                if np.hypot(*np.gradient(picture[part])).mean() > DETAIL:
+                    found.append((part, Level.of(picture[part])))
         return found
 
 
 def _pyramid(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[Float32[np.ndarray, "_ _"], ...]:
     height, width = picture.shape[:2]
     if height > GREATEST_HEIGHT:
-        picture = resize(picture, GREATEST_HEIGHT, round(width * GREATEST_HEIGHT / height))
+        picture = resize(picture, GREATEST_HEIGHT, round(width * GREATEST_HEIGHT / height), quick=True)
     levels = [ndimage.gaussian_filter(luma(picture), 1.0)]
     while len(levels) < LEVELS and min(levels[0].shape) >= 2 * COARSEST:
-        levels.insert(0, ndimage.gaussian_filter(levels[0], 1.0)[::2, ::2])
+        levels.insert(0, _halved(levels[0]))
     return tuple(levels)
 
 
-def _difference(expected: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Seen minus expected, after the gain between them."""
-    gain = np.median(seen / np.maximum(expected, 1))
-    return np.asarray(seen - gain * expected)
+def _halved(picture: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "H W"]:
+    """Means of 2 x 2 pixels."""
+    height, width = (size // 2 * 2 for size in picture.shape)
+    rows = picture[:height:2, :width] + picture[1:height:2, :width]
+    return np.asarray((rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25))
 
 
 def _descend(
-    plate: Float32[np.ndarray, "h w"], seen: Float32[np.ndarray, "h w"], by: Float32[np.ndarray, "6"], directions: int
+    plate: Level, seen: Float32[np.ndarray, "h w"], by: Float32[np.ndarray, "6"], directions: int
 ) -> Float32[np.ndarray, "6"]:
     """Gauss-Newton steps in the first two directions of an affine map, a shift, or in all six."""
-    middle = plate.shape[0] / 2
-    # counted in pixels at the upper and lower end of the picture, so that all directions are alike
-    unit = np.array([1, 1, middle, middle, middle, middle], dtype=np.float32)[:directions]
+    unit = plate.unit[:directions]
     for _ in range(ROUNDS):
-        expected = warp(plate, by)
-        step = _step(expected, _difference(expected, seen), by[:directions] * unit)
+        step = plate.step(warp(seen, unwarp(by)), by[:directions] * unit)
         by = by + np.pad(np.clip(step, -2, 2) / unit, (0, 6 - directions))
         if np.abs(step).max() < ENOUGH:
             break
     return by
-
-
-def _step(
-    expected: Float32[np.ndarray, "h w"], difference: Float32[np.ndarray, "h w"], position: Float32[np.ndarray, " d"]
-) -> Float32[np.ndarray, " d"]:
-    """One weighted step, in pixels. `position`: of the map so far; it is pulled back to a mere shift."""
-    spread = 1.4826 * np.median(np.abs(difference)) + 1
-    down, right = np.gradient(expected)
-    y, x = np.nonzero(down * down + right * right > SLOPE**2)
-    down, right, difference = down[y, x], right[y, x], difference[y, x]
-    weight = 1 / (1 + (difference / spread) ** 2) ** 2
-    middle = expected.shape[0] / 2
-    y, x = ((place - (size - 1) / 2) / middle for place, size in zip((y, x), expected.shape, strict=True))
-    slopes = np.stack([down, right, down * y, down * x, right * y, right * x][: len(position)])
-    doubt = np.array(DOUBT[: len(position)]) * expected.size
-    # einsum, because the rounding of a matrix product depends on the number of threads
-    curvature = np.einsum("an,bn->ab", slopes * weight, slopes) + np.diag(doubt)
-    slope = (slopes * (weight * difference)).sum(axis=1) + np.where(doubt > doubt[0], doubt * position, 0)
-    return np.linalg.solve(curvature, -slope).astype(np.float32)

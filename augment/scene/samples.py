@@ -44,10 +44,12 @@ class Samples:
 
     def exposed_like(self, reference: UInt8[np.ndarray, "h w 3"]) -> "Samples":
         """The same at the exposure of a plate."""
-        pictures = [
-            np.rint(np.minimum(picture / exposure(picture, reference), 255)).astype(np.uint8)
-            for picture in self.pictures
-        ]
+        levels = np.arange(256, dtype=np.float32)
+        pictures = []
+        for picture in self.pictures:
+            gains = exposure(picture, reference)
+            table = np.rint(np.minimum(levels / gains[:, None], 255)).astype(int).ravel().tolist()
+            pictures.append(np.asarray(Image.fromarray(picture).point(table)))
         return replace(self, pictures=np.stack(pictures))
 
     def reduced(self, factor: int) -> "Samples":

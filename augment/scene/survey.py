@@ -12,6 +12,7 @@ from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate, median_plate
 from augment.scene.register import Registration
 from augment.scene.samples import Samples, lay_over, sample_indices, take_samples
+from augment.scene.thumbnails import thumbnail, thumbnails
 from augment.types import Background, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource
@@ -47,7 +48,8 @@ class Survey:
         `companions`: the same camera in other episodes; those filmed from the same pose help to see what an object
         covers for long here. Also returns the samples, for a better plate once it is known what hides it.
         """
-        warps = self._settled(_register(frames, self.samples))
+        small = thumbnails(frames)
+        warps = self._settled(_register(frames, small, self.samples))
         samples = take_samples(frames, warps, sample_indices(len(frames), self.samples))
         rough = median_plate(samples)
         unrest = _unrest(samples, rough)
@@ -64,7 +66,7 @@ class Survey:
                 continue
             samples = samples + joined if joined is not None else samples
         plate, _ = clean_plate(samples, shadows_known=False)
-        return replace(background, plate=plate, gains=_gains(frames, warps, plate)), samples
+        return replace(background, plate=plate, gains=_gains(small, warps, plate)), samples
 
     def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
         """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""
@@ -93,13 +95,14 @@ class Survey:
         return Stability.NEAR_STATIC if warps.any() else Stability.STATIC
 
 
-def _register(frames: FrameSource, samples: int) -> Float32[np.ndarray, "t 6"]:
+def _register(frames: FrameSource, small: UInt8[np.ndarray, "t H W 3"], samples: int) -> Float32[np.ndarray, "t 6"]:
     """How every frame moved: a shift against a plate of raw frames, then a map against one of shifted frames.
 
     Bumps are known roughly beforehand. The raw frames are those of the first third, so that a small bump that goes
     unnoticed does not give a plate of two pictures.
     """
-    warps = np.pad(find_bumps(frames), ((0, 0), (0, 4)))
+    bumps = find_bumps(small) * np.float32(frames.height / small.shape[1])
+    warps = np.pad(bumps, ((0, 0), (0, 4)))
     for find, share in ((Registration.shift, 3), (Registration.warp, 1)):
         part = sample_indices(-(-len(frames) // share), samples)
         registration = Registration.of(median_plate(take_samples(frames, warps, part)))
@@ -120,14 +123,12 @@ def _greatest_shift(frames: FrameSource, warps: Float32[np.ndarray, "t 6"]) -> f
 
 
 def _gains(
-    frames: FrameSource, warps: Float32[np.ndarray, "t 6"], plate: UInt8[np.ndarray, "h w 3"]
+    small: UInt8[np.ndarray, "t H W 3"], warps: Float32[np.ndarray, "t 6"], plate: UInt8[np.ndarray, "h w 3"]
 ) -> Float32[np.ndarray, "t 3"]:
-    gains = np.ones((len(frames), 3), dtype=np.float32)
-    for start in range(0, len(frames), WINDOW):
-        clip = frames.read(start, min(start + WINDOW, len(frames)))
-        for index, frame in enumerate(clip.frames, start):
-            gains[index] = exposure(frame, warp(plate, warps[index]))
-    return gains
+    """Exposure of every frame, as its thumbnail tells it."""
+    expected = thumbnail(plate)
+    scale = np.array([expected.shape[0] / plate.shape[0]] * 2 + [1] * 4, dtype=np.float32)
+    return np.stack([exposure(seen, warp(expected, by)) for seen, by in zip(small, scale * warps, strict=True)])
 
 
 def _likeness(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:

@@ -24,7 +24,7 @@ SAME_TEXTURE = 10.0  # grey levels
 REACH = 450.0  # squared pixels over which evidence spreads
 SAME, SHADED, LEAST = 0.5, 0.3, 0.05  # confidence: looks like the plate, like its shadow; differs by very little
 BRIGHTEST, BRIGHTEST_AT_FIRST = 1.25, 3.3  # ratio to a plate, and to one that may lie in shadow itself
-MARGIN = 32  # pixels around all that has changed: what is farther away, evidence does not reach
+MARGIN = 24  # pixels around all that has changed: what is farther away, evidence does not reach
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,7 @@ def without_specks(belief: Float32[np.ndarray, "h w"], smallest: float) -> Float
 def without_holes(belief: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
     """Holes stay where they show the plate beyond doubt. What reaches the edge of the picture is no hole."""
     holes, count = ndimage.label(belief <= 0)
-    inside = np.bincount(holes.ravel(), belief.ravel(), count + 1) > DOUBTFUL * np.bincount(
-        holes.ravel(), minlength=count + 1
-    )
+    inside = np.bincount(holes.ravel(), (belief - DOUBTFUL).ravel(), count + 1) > 0
     inside[0] = False
     for edge in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
         inside[edge] = False

@@ -228,13 +228,14 @@ def test_a_black_frame_of_a_swaying_camera_and_of_a_companion(tmp_path: Path) ->
     assert ghosts(made, large_room()) == 0
 
 
-def test_a_half_exposed_flash_is_refused_with_its_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("exposure", "why"), [(2.5, "the camera moves"), (1.6, "what is repainted flickers by")])
+def test_a_flash_that_leaves_something_to_see_is_not_restaged(tmp_path: Path, exposure: float, why: str) -> None:
+    """Its saturated surfaces have lost what tells where and how bright they are."""
     recorded = RECORDED.copy()
-    recorded[7] = np.clip(recorded[7] * 2.5, 0, 255)
+    recorded[7] = np.clip(recorded[7] * exposure, 0, 255)
     made = by_motion(tmp_path, noisy(recorded))
-    assert made.ended[0] == Status.REJECTED
-    assert "kept area jumps" in made.fate
-    assert "around frame 7 (> 50%)" in made.fate
+    assert made.ended[0] != Status.DONE
+    assert made.fate.startswith(f"as recorded: {why}")
 
 
 def test_a_recording_of_darkness(tmp_path: Path) -> None:

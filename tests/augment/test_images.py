@@ -3,7 +3,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augment.images import box_blur, displacements, grow, is_blank, pixels, resize, translate, unwarp, warp
+from augment.images import (
+    box_blur,
+    displacements,
+    grow,
+    interleaved,
+    is_blank,
+    pixels,
+    planar,
+    resize,
+    translate,
+    unwarp,
+    warp,
+)
 from tests.scenes import wall
 
 
@@ -98,3 +110,12 @@ def test_a_frame_is_blank_if_hardly_anything_is_left_to_see(level: int) -> None:
 
 def test_a_grey_wall_is_not_blank() -> None:
     assert not is_blank(np.full((96, 128, 3), 128, np.uint8))
+
+
+def test_planar_and_back_is_identity() -> None:
+    picture = wall(0)
+    np.testing.assert_array_equal(planar(picture), picture)
+    assert planar(picture)[..., 0].flags.c_contiguous
+    again = interleaved(planar(picture) + np.float32(0.4))
+    np.testing.assert_array_equal(again, picture)
+    assert again.flags.c_contiguous

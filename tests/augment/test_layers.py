@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment.layers import Layers, has_layers, layers_folder, layers_key, open_layers, write_layers
+from augment.layers import Layers, LayersWriter, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.types import Background, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.memory import ArrayMask
@@ -93,6 +93,19 @@ def layers_hole() -> np.ndarray:
     hole = np.zeros((HEIGHT, WIDTH), bool)
     hole[3, 4] = True
     return hole
+
+
+def test_tracks_are_read_before_the_layers_are_whole(tmp_path: Path) -> None:
+    folder = layers_folder(tmp_path, "e", "c", "key")
+    writer = LayersWriter(folder, "c", (LENGTH, HEIGHT, WIDTH))
+    (first,) = writer.store([ArrayMask(Role.ROBOT, "square", masks())])
+    (second,) = writer.store([ArrayMask(Role.OBJECT, "square", masks())])
+    np.testing.assert_array_equal(first.read(1, 4), masks()[1:4])
+    assert second.path.name == "01-object.zip"
+    assert not has_layers(folder)
+    layers = writer.finish({}, Background(Stability.STATIC, WARPS, GAINS, wall(0), 0.0), wall(0), layers_hole())
+    assert has_layers(folder)
+    assert layers.roles == {Role.ROBOT, Role.OBJECT}
 
 
 def test_the_key_follows_the_inputs() -> None:

@@ -7,8 +7,9 @@ from augment.images import displacements, translate, warp
 from augment.scene import Survey, fill_smoothly, measure_grain
 from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
-from augment.scene.plate import clean_plate
+from augment.scene.plate import clean_plate, median_plate
 from augment.scene.samples import Samples, take_samples
+from augment.scene.thumbnails import thumbnails
 from augment.types import Stability
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Role
@@ -74,7 +75,7 @@ def test_a_flash_is_no_bump() -> None:
     frames, _ = crossing_square(length=12)
     frames[5] = 255
     frames[8] = 0
-    assert not find_bumps(ArrayFrames("front", frames)).any()
+    assert not find_bumps(thumbnails(ArrayFrames("front", frames))).any()
 
 
 @pytest.mark.parametrize("frames", [np.zeros((5, 48, 64, 3), np.uint8), wall(1)[None]])
@@ -84,6 +85,12 @@ def test_black_and_single_frames_are_static(frames: np.ndarray) -> None:
 
 def samples(frames: np.ndarray, tracks: Sequence[ArrayMask] = ()) -> Samples:
     return take_samples(ArrayFrames("front", frames), still(len(frames)), range(len(frames))).without(tracks)
+
+
+@pytest.mark.parametrize("number", [1, 6, 7])
+def test_median_plate_is_the_upper_median(number: int) -> None:
+    frames = np.random.default_rng(number).integers(0, 256, (number, 6, 8, 3), np.uint8)
+    np.testing.assert_array_equal(median_plate(samples(frames)), np.sort(frames, axis=0)[number // 2])
 
 
 def test_plate_is_the_wall_where_it_was_seen() -> None:
