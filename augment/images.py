@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Shaped, UInt8
 from PIL import Image
 
+BLACK, WHITE, ALL = 12, 243, 0.99  # grey levels, and the share of a frame beyond them that leaves nothing to see
+
 
 def pixels(fraction: float, height: int) -> int:
     """A length given as a fraction of the picture's height, in whole pixels, at least 1 unless `fraction` is 0."""
@@ -113,6 +115,13 @@ def displacements(by: Float32[np.ndarray, "*t 6"], height: int, width: int) -> F
     y = np.array([-1, -1, 1, 1], dtype=np.float32) * np.float32(height / 2)
     x = np.array([-1, 1, -1, 1], dtype=np.float32) * np.float32(width / 2)
     return np.stack([dy + yy * y + yx * x, dx + xy * y + xx * x], axis=-1)
+
+
+def is_blank(frame: UInt8[np.ndarray, "h w 3"]) -> bool:
+    """Whether a frame shows nothing: black, as of a camera that drops out, or white, as in a flash."""
+    stride = max(1, frame.shape[0] // 60)
+    seen = frame[::stride, ::stride]
+    return bool(max((seen < BLACK).mean(), (seen > WHITE).mean()) > ALL)
 
 
 def luma(frames: UInt8[np.ndarray, "*t h w 3"]) -> Float32[np.ndarray, "*t h w"]:

@@ -65,7 +65,7 @@ class StoredTrack:
         with Image.open(io.BytesIO(png)) as image:
             mask = np.asarray(image.convert("L")) > 127
         if mask.shape != self.shape[1:]:
-            raise EpisodeError(f"a mask in {self.path} is {mask.shape}; the camera's frames are {self.shape[1:]}")
+            raise EpisodeError(_misshapen(f"a mask in {self.path}", mask.shape, self.shape[1:]))
         return mask
 
 
@@ -91,11 +91,18 @@ class Layers:
 
     @cached_property
     def plate(self) -> UInt8[np.ndarray, "h w 3"]:
-        return _read_picture(self.folder / "plate.png", "RGB")
+        return self._picture("plate.png", "RGB")
 
     @cached_property
     def hole(self) -> Bool[np.ndarray, "h w"]:
-        return _read_picture(self.folder / "hole.png", "L") > 127
+        return self._picture("hole.png", "L") > 127
+
+    def _picture(self, name: str, mode: str) -> np.ndarray:
+        with Image.open(self.folder / name) as image:
+            picture = np.asarray(image.convert(mode))
+        if picture.shape[:2] != (self.height, self.width):
+            raise EpisodeError(_misshapen(str(self.folder / name), picture.shape, (self.height, self.width)))
+        return picture
 
     @property
     def warps(self) -> Float32[np.ndarray, "t 6"]:
@@ -192,13 +199,16 @@ def write_layers(
     tracks: Sequence[MaskTrack],
 ) -> Layers:
     """Store layers; the folder appears by one rename, when it is whole."""
-    writer = LayersWriter(folder, camera, (len(background.warps), *hole.shape))
-    writer.store(tracks)
-    return writer.finish(made_from, background, plate, hole)
+    with LayersWriter(folder, camera, (len(background.warps), *hole.shape)) as writer:
+        writer.store(tracks)
+        return writer.finish(made_from, background, plate, hole)
 
 
 class LayersWriter:
-    """Layers in the making: masks are stored first, so that the plate can be found from them."""
+    """Layers in the making: masks are stored first, so that the plate can be found from them.
+
+    A context manager; nothing is left of what was not finished.
+    """
 
     def __init__(self, folder: Path, camera: str, shape: tuple[int, int, int]) -> None:
         """`shape`: the recording's length, height and width."""
@@ -206,6 +216,12 @@ class LayersWriter:
         self._unfinished = folder.with_name(f".{folder.name}.{uuid4().hex}")
         self._tracks: list[dict[str, Any]] = []
         (self._unfinished / "masks").mkdir(parents=True)
+
+    def __enter__(self) -> "LayersWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        shutil.rmtree(self._unfinished, ignore_errors=True)
 
     def store(self, tracks: Sequence[MaskTrack]) -> tuple[StoredTrack, ...]:
         """All masks of some tracks; returns the tracks as they are stored, which are quick to read."""
@@ -232,9 +248,8 @@ class LayersWriter:
         try:
             self._unfinished.rename(self._folder)
         except OSError:
-            if not has_layers(self._folder):
+            if not has_layers(self._folder):  # else another worker was faster, with the same content
                 raise
-            shutil.rmtree(self._unfinished)  # another worker was faster, with the same content
         return open_layers(self._folder)
 
     def _about(self, made_from: Mapping[str, Any], background: Background) -> str:
@@ -289,6 +304,8 @@ def _png(mask: Bool[np.ndarray, "h w"]) -> bytes:
     return buffer.getvalue()
 
 
-def _read_picture(path: Path, mode: str) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert(mode))
+def _misshapen(what: str, found: tuple[int, ...], camera: tuple[int, ...]) -> str:
+    return (
+        f"{what} is {found[0]}x{found[1]} pixels; its camera is {camera[0]}x{camera[1]}. Paint it at that size, or "
+        "remove these layers to have them made anew"
+    )

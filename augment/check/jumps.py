@@ -13,9 +13,11 @@ class Jumps(ViewCheck):
     def __init__(self, most: float) -> None:
         self._most = most
         self._areas: list[float] = []
+        self._frames: list[int] = []
 
     def see(self, view: View) -> None:
         self._areas.append(view.area)
+        self._frames.append(view.index)
 
     def verdict(self) -> Verdict:
         areas = np.array(self._areas)
@@ -27,7 +29,7 @@ class Jumps(ViewCheck):
         figures = {"keep_area_jump": round(sizes[worst], 5)}
         if sizes[worst] <= self._most:
             return Verdict(None, False, figures)
-        where = f"around frame {worst + LEAST}"
+        where = f"around frame {self._frames[worst + LEAST]}"
         return Verdict(f"kept area jumps by {sizes[worst]:.0%} and back {where} (> {self._most:.0%})", False, figures)
 
     @staticmethod

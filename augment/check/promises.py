@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from augment.check.base import CameraCheck, Verdict, Window
+from augment.images import is_blank
 from robot_io.types import FrameSource
 
 PEAK = 255.0
@@ -18,6 +19,7 @@ class Promises(CameraCheck):
         self._least_kept, self._most_kept, self._least_psnr = least_kept, most_kept, least_psnr
         self._shape = (len(frames), frames.height, frames.width, 3)
         self._next = 0
+        self._shown = 0
         self._kept = 0
         self._changed = 0
         self._squared_error = 0
@@ -33,7 +35,9 @@ class Promises(CameraCheck):
             self._see(*frames)
 
     def _see(self, recorded: Picture, composed: Picture, decoded: Picture, exact: Bool[np.ndarray, "h w"]) -> None:
-        self._kept += int(np.count_nonzero(exact))
+        shows = not is_blank(recorded)
+        self._shown += shows
+        self._kept += shows * int(np.count_nonzero(exact))
         rows = len(exact), -1  # channels side by side: operations along an axis of three are slow
         recorded, composed, decoded = (picture.reshape(rows) for picture in (recorded, composed, decoded))
         counts = np.repeat(exact, 3, axis=1)
@@ -45,7 +49,7 @@ class Promises(CameraCheck):
 
     def verdict(self) -> Verdict:
         length, height, width, _ = self._shape
-        share = self._kept / (length * height * width)
+        share = self._kept / (max(1, self._shown) * height * width)
         psnr = self._psnr()
         figures = {"kept_share": round(share, 5)}
         if np.isfinite(psnr):
@@ -54,8 +58,11 @@ class Promises(CameraCheck):
             return Verdict(self._misshapen or f"{self._next} frames made of {length}", False, figures)
         if self._changed:
             return Verdict(f"{self._changed} kept pixels differ from the recording", False, figures)
+        if not self._shown:
+            return Verdict("no frame shows anything: all are black or white", False, figures)
         if share < self._least_kept:
-            return Verdict(f"keep mask is empty ({share:.3%} < {self._least_kept:.3%})", False, figures)
+            way_out = "nothing that moves was found, or no mask covers it; paint what stays (segment.keep_always)"
+            return Verdict(f"keep mask is empty ({share:.3%} < {self._least_kept:.3%}): {way_out}", False, figures)
         if share > self._most_kept:
             return Verdict(f"keep mask is full ({share:.1%} > {self._most_kept:.1%})", False, figures)
         if psnr < self._least_psnr:

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from augment.check.base import Verdict, Window
-from augment.images import box_blur, grow, pixels, planes, unwarp, warp
+from augment.images import box_blur, grow, is_blank, pixels, planes, unwarp, warp
 
 WORKING_HEIGHT = 120  # pixels: frames are looked at at about this size
 NEAR = 0.02  # of the height: so close to what is kept, pixels are mixed
@@ -94,13 +94,15 @@ class ViewCheck(ABC):
 
 
 def views(window: Window) -> Iterator[View]:
-    """Every frame of a window, reduced."""
+    """Every frame of a window that shows something, reduced; the others are kept whole (`pipeline.episode`)."""
     reduction = max(1, round(window.keep.shape[1] / WORKING_HEIGHT))
     backdrop = window.backdrop
     clean, hole = _reduced(backdrop.clean, reduction), shares(backdrop.hole, reduction) > 0
     busy = ndimage.maximum_filter(np.hypot(*np.gradient(planes(clean, 1).mean(axis=0))), 3)
     support = None if window.support is None else window.support[::reduction, ::reduction]
     for index, keep in enumerate(window.keep):
+        if is_blank(window.recorded.frames[index]):
+            continue
         share = shares(keep, reduction)
         by, gain = backdrop.warps[index].copy(), backdrop.gains[index]
         by[:2] /= reduction

@@ -13,6 +13,7 @@ from PIL import Image
 
 from augment.check import Check, Verdict, Window
 from augment.compose import Composite
+from augment.images import is_blank
 from augment.layers import (
     Layers,
     LayersWriter,
@@ -31,7 +32,7 @@ from augment.types import Background, MaskTrack, Plan, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 4  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
+SCHEMA = 5  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -187,18 +188,18 @@ def _make_layers(
             background, _ = _replated(background, samples, tracks)
         with clock("segment"):
             tracks = perception.segment(episode, camera, background)
-    writer = LayersWriter(folder, camera, (len(frames), frames.height, frames.width))
-    with clock("layers"):
-        found = writer.store(tracks)  # from here on, masks are read
-    with clock("segment"):
-        more = perception.segment.complete(episode, camera, background, found)
-    with clock("layers"):
-        found += writer.store(more)
-    with clock("plate"):
-        background, hole = _replated(background, samples, found)
-        background = replace(background, grain=measure_grain(samples, background.plate, hole))
-    with clock("layers"):
-        writer.finish(made_from, background, background.plate, hole)
+    with LayersWriter(folder, camera, (len(frames), frames.height, frames.width)) as writer:
+        with clock("layers"):
+            found = writer.store(tracks)  # from here on, masks are read
+        with clock("segment"):
+            more = perception.segment.complete(episode, camera, background, found)
+        with clock("layers"):
+            found += writer.store(more)
+        with clock("plate"):
+            background, hole = _replated(background, samples, found)
+            background = replace(background, grain=measure_grain(samples, background.plate, hole))
+        with clock("layers"):
+            writer.finish(made_from, background, background.plate, hole)
 
 
 def _replated(
@@ -224,6 +225,7 @@ def _restage_camera(
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
+                keep[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
             with clock("compose"):
                 backdrop = layers.backdrop(plate, clip.start, clip.stop)
                 composed, exact = flow.composite(clip, keep, backdrop)

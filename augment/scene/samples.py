@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import grow, pixels, unwarp, warp
+from augment.images import grow, is_blank, pixels, unwarp, warp
 from augment.scene.exposure import exposure
 from robot_io.types import FrameSource, MaskTrack
 
@@ -73,8 +73,13 @@ def sample_indices(length: int, samples: int) -> list[int]:
 
 
 def take_samples(frames: FrameSource, warps: Float32[np.ndarray, "t 6"], indices: Sequence[int]) -> Samples:
-    """Registered samples of a recording, at the exposure they were filmed with. `warps`: of all its frames."""
-    return lay_over([frames.read(index, index + 1).frames[0] for index in indices], warps[list(indices)], indices)
+    """Registered samples of a recording, at the exposure they were filmed with. `warps`: of all its frames.
+
+    Frames that show nothing are left out, unless all are such.
+    """
+    pictures = {index: frames.read(index, index + 1).frames[0] for index in indices}
+    shown = [index for index in indices if not is_blank(pictures[index])] or list(indices)
+    return lay_over([pictures[index] for index in shown], warps[shown], shown)
 
 
 def lay_over(

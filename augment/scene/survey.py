@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from augment.images import displacements, warp
+from augment.images import displacements, is_blank, warp
 from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate, median_plate
@@ -75,6 +75,7 @@ class Survey:
         registration = Registration.of(plate)
         indices = sample_indices(len(frames), self.companion_samples)
         pictures = [frames.read(index, index + 1).frames[0] for index in indices]
+        pictures = [picture for picture in pictures if not is_blank(picture)] or pictures
         warps = self._settled(np.stack([registration.warp(picture, np.zeros(6, np.float32)) for picture in pictures]))
         samples = lay_over(pictures, warps)
         if self._classify(warps, frames, _unrest(samples, plate) / self.companion_unrest) == Stability.MOVING:
@@ -107,8 +108,8 @@ def _register(frames: FrameSource, small: UInt8[np.ndarray, "t H W 3"], samples:
         registration = Registration.of(median_plate(take_samples(frames, warps, part)))
         for start in range(0, len(frames), WINDOW):
             clip = frames.read(start, min(start + WINDOW, len(frames)))
-            found = [find(registration, frame, warps[index]) for index, frame in enumerate(clip.frames, clip.start)]
-            warps[clip.start : clip.stop] = found
+            for index, frame in enumerate(clip.frames, clip.start):
+                warps[index] = warps[index] if is_blank(frame) else find(registration, frame, warps[index])
         warps -= np.median(warps, axis=0)
         if np.abs(warps[:, :2]).max() < ALREADY_SHARP:
             break

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import warp
+from augment.images import is_blank, warp
 from augment.segment.appearance import Surface, smoothed, texture
 from augment.segment.base import Segmenter
 from augment.segment.painted import painted_files, painted_role
@@ -83,6 +83,8 @@ class MotionMask:
         return np.stack(masks) if masks else np.zeros((0, self.frames.height, self.frames.width), np.bool_)
 
     def _mask(self, frame: UInt8[np.ndarray, "h w 3"], index: int) -> Bool[np.ndarray, "h w"]:
+        if is_blank(frame):
+            return np.zeros(frame.shape[:2], dtype=np.bool_)
         plate, by = self._still, self.background.warps[index]
         if by.any():
             plate = Surface.of(warp(self.background.plate, by), self._reduction)

@@ -22,11 +22,11 @@ def read_mask(path: Path, height: int, width: int) -> Bool[np.ndarray, "h w"]:
         with Image.open(path) as image:
             gray = np.asarray(image.convert("LA"))
     except (UnidentifiedImageError, OSError) as error:
-        raise EpisodeError(f"{path.name} cannot be read as a picture: {error}") from error
+        raise EpisodeError(f"{path} cannot be read as a picture: {error}") from error
     if gray.shape[:2] != (height, width):
         raise EpisodeError(
-            f"{path.name} is {gray.shape[0]}x{gray.shape[1]} pixels; its camera is {height}x{width}. Paint it on a "
-            "frame of that size"
+            f"{path} is {gray.shape[0]}x{gray.shape[1]} pixels; its camera is {height}x{width}. Paint it on a frame of "
+            "that size"
         )
     return (gray[..., 0] > 127) & (gray[..., 1] > 127)
 

@@ -67,7 +67,9 @@ class MaskFolder:
     def read(self, start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
         stop = min(stop, len(self))
         if len(self._files) != len(self):
-            raise EpisodeError(f"{self.path} has {len(self._files)} masks; its camera has {len(self)} frames")
+            raise EpisodeError(
+                f"{self.path} has {len(self._files)} masks; its camera has {len(self)} frames. Give every frame one"
+            )
         masks = [read_mask(path, self.frames.height, self.frames.width) for path in self._files[start:stop]]
         return np.stack(masks) if masks else np.zeros((0, self.frames.height, self.frames.width), np.bool_)
 

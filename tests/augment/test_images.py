@@ -3,7 +3,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augment.images import box_blur, displacements, grow, interleaved, pixels, planar, resize, translate, unwarp, warp
+from augment.images import (
+    box_blur,
+    displacements,
+    grow,
+    interleaved,
+    is_blank,
+    pixels,
+    planar,
+    resize,
+    translate,
+    unwarp,
+    warp,
+)
 from tests.scenes import wall
 
 
@@ -86,6 +98,18 @@ def test_lengths_follow_the_height() -> None:
 def test_resize_to_the_same_size_is_identity() -> None:
     np.testing.assert_array_equal(resize(wall(0), 48, 64), wall(0))
     assert resize(wall(0), 20, 30).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize("level", [0, 11, 244, 255])
+def test_a_frame_is_blank_if_hardly_anything_is_left_to_see(level: int) -> None:
+    frame = np.full((96, 128, 3), level, np.uint8)
+    assert is_blank(frame)
+    frame[:10, :30] = 128
+    assert not is_blank(frame)
+
+
+def test_a_grey_wall_is_not_blank() -> None:
+    assert not is_blank(np.full((96, 128, 3), 128, np.uint8))
 
 
 def test_planar_and_back_is_identity() -> None:

@@ -73,7 +73,7 @@ def test_an_edited_mask_is_used_and_noticed(layers: Layers) -> None:
 
 def test_an_edit_of_the_wrong_size_is_refused(layers: Layers) -> None:
     Image.new("L", (5, 5), 255).save(layers.folder / "masks" / "01-support.png")
-    with pytest.raises(EpisodeError, match=r"01-support\.png is \(5, 5\)"):
+    with pytest.raises(EpisodeError, match=r"01-support\.png is 5x5 pixels; its camera is 48x64"):
         open_layers(layers.folder).keep([Role.SUPPORT], 0, 1)
 
 

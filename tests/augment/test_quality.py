@@ -232,7 +232,7 @@ def test_windows_may_be_cut_anywhere(cuts: Iterable[int]) -> None:
 
 def test_places_on_the_plate_follow_the_camera() -> None:
     """What the plate shows at a point, a warped frame shows where `place` says it came from."""
-    plate = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    plate = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
     plate[10:13, 50:53] = 255
     warps = np.array([[1.3, -0.7, 0.02, 0.04, -0.04, 0.03]], np.float32)
     frame = warp(plate, warps[0])
@@ -241,7 +241,7 @@ def test_places_on_the_plate_follow_the_camera() -> None:
     behind = Backdrop(plate, none[0], plate, warps, np.ones((1, 3), np.float32))
     (view,) = views(Window(clip, clip, clip, none, none, behind))
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-    weight = frame[..., 0] / frame[..., 0].sum(dtype=float)
+    weight = (frame[..., 0] - 40.0) / (frame[..., 0] - 40.0).sum()
     place = view.place(float((rows * weight).sum()), float((columns * weight).sum()))
     assert place == pytest.approx((11, 51), abs=0.2)
     assert view.away.max() <= 1, "the clean plate lies on the frame"

@@ -188,11 +188,6 @@ def bad_length(demo: h5py.Group) -> None:
     demo.attrs["num_samples"] = 7
 
 
-def bad_size(demo: h5py.Group) -> None:
-    del demo["obs/front"]
-    demo["obs/front"] = np.zeros((8, 32, 32, 3), np.uint8)
-
-
 def bad_camera(demo: h5py.Group) -> None:
     del demo["obs/wrist"]
 
@@ -203,7 +198,6 @@ def bad_camera(demo: h5py.Group) -> None:
         (bad_num_samples, "no attribute num_samples"),
         (bad_empty, "zero steps"),
         (bad_length, "8 frames but num_samples is 7"),
-        (bad_size, "32x32 pixels where the demos before it have 48x64"),
         (bad_camera, "lacks the camera obs/wrist"),
     ],
 )

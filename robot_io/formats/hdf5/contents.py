@@ -32,12 +32,12 @@ def table_of_contents(path: Path) -> tuple[tuple[EpisodeEntry, ...], dict[str, t
     """
     entries: list[EpisodeEntry] = []
     places: dict[str, tuple[Path, str]] = {}
-    shapes: dict[str, tuple[int, ...]] = {}
+    cameras: set[str] = set()
     errors: list[DatasetError] = []
     for file_path in files_of(path):
         prefix = "" if file_path == path else f"{file_path.stem}/"
         try:
-            listing = _list_demos(file_path, prefix, shapes)
+            listing = _list_demos(file_path, prefix, cameras)
         except DatasetError as error:
             errors.append(error)
             entries.append(EpisodeEntry(file_path.stem, xxh3_64_hexdigest(prefix.encode()), 0, (), str(error)))
@@ -46,14 +46,14 @@ def table_of_contents(path: Path) -> tuple[tuple[EpisodeEntry, ...], dict[str, t
         places |= {entry.name: (file_path, demo) for entry, demo in listing}
     if errors and not places:
         raise errors[0]
-    if not shapes:
+    if not cameras:
         raise DatasetError(
             f"{path} has no camera: no uint8 dataset (T, h, w, 3) under any /data/demo_<i>/obs. {_what_it_has(path)}"
         )
     return tuple(entries), places
 
 
-def _list_demos(path: Path, prefix: str, shapes: dict[str, tuple[int, ...]]) -> Listing:
+def _list_demos(path: Path, prefix: str, cameras: set[str]) -> Listing:
     with read(path) as file:
         if not isinstance(file.get("data"), h5py.Group):
             raise DatasetError(
@@ -62,7 +62,7 @@ def _list_demos(path: Path, prefix: str, shapes: dict[str, tuple[int, ...]]) -> 
             )
         splits = _memberships(file)
         return [
-            (_entry(prefix + demo, demo, file["data"][demo], splits.get(demo, ()), shapes), demo)
+            (_entry(prefix + demo, demo, file["data"][demo], splits.get(demo, ()), cameras), demo)
             for demo in sorted(file["data"], key=demo_order)
         ]
 
@@ -73,16 +73,14 @@ def _what_it_has(path: Path) -> str:
     return f"It has: {', '.join(names[:12]) or 'nothing'}{', ...' if len(names) > 12 else ''}"
 
 
-def _entry(
-    name: str, demo: str, group: Any, splits: tuple[str, ...], shapes: dict[str, tuple[int, ...]]
-) -> EpisodeEntry:
+def _entry(name: str, demo: str, group: Any, splits: tuple[str, ...], cameras: set[str]) -> EpisodeEntry:
     if not isinstance(group, h5py.Group):
         return EpisodeEntry(name, dataset_digest(group)[:16], 0, splits, "is a dataset, not a demo group")
     digest = xxh3_64()
     try:
         for item in demo_fields(group):
             digest.update(f"{item.name}\0{item.digest}\0".encode())
-        problem = _problem(demo, group, shapes)
+        problem = _problem(demo, group, cameras)
     except (OSError, RuntimeError) as error:  # what h5py raises for damaged objects
         digest.update(name.encode())
         problem = f"damaged: {error}"
@@ -90,8 +88,8 @@ def _entry(
     return EpisodeEntry(name, digest.hexdigest(), length, splits, problem)
 
 
-def _problem(demo: str, group: h5py.Group, shapes: dict[str, tuple[int, ...]]) -> str | None:
-    """Why a demo cannot be used. `shapes` holds the frame shape of each camera as first seen, and learns new ones."""
+def _problem(demo: str, group: h5py.Group, known: set[str]) -> str | None:
+    """Why a demo cannot be used. `known`: cameras of the demos before it; learns new ones."""
     if not DEMO_NAME.fullmatch(demo):
         return f"is named {demo!r}; readers expect demo_<number>"
     if "num_samples" not in group.attrs:
@@ -103,13 +101,8 @@ def _problem(demo: str, group: h5py.Group, shapes: dict[str, tuple[int, ...]]) -
     for camera, shape in cameras.items():
         if shape[0] != length:
             return f"obs/{camera} has {shape[0]} frames but num_samples is {length}"
-        if shapes.setdefault(camera, shape[1:]) != shape[1:]:
-            expected = shapes[camera]
-            return (
-                f"obs/{camera} is {shape[1]}x{shape[2]} pixels where the demos before it have "
-                f"{expected[0]}x{expected[1]}; readers take one size for the whole file"
-            )
-    missing = sorted(set(shapes) - set(cameras))
+    known |= set(cameras)
+    missing = sorted(known - set(cameras))
     return f"lacks the camera obs/{missing[0]} that other demos have" if missing else None
 
 

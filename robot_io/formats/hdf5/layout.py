@@ -99,7 +99,10 @@ def masks(path: Path, group: h5py.Group, camera: str, turned: bool) -> tuple[Mas
             raise EpisodeError(f"masks/{camera}/{role}: unknown role; known roles: {', '.join(Role)}")
         expected = group[f"obs/{camera}"].shape[:3]
         if recorded[role].shape != expected:
-            raise EpisodeError(f"masks/{camera}/{role} is {recorded[role].shape}; its camera's frames are {expected}")
+            raise EpisodeError(
+                f"masks/{camera}/{role} is {recorded[role].shape}; its camera's frames are {expected}. Store one mask "
+                "a frame, of that size, or none"
+            )
     return tuple(H5Masks(Role(role), path, recorded[role].name, recorded[role].shape, turned) for role in recorded)
 
 
