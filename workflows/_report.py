@@ -62,6 +62,7 @@ def _sheet(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int,
             [layers.plate, hole, *plates.values()],
         ),
     ]
+    rows.append(("shadows that are carried over", [_shadows(flow, frames, layers, index) for index in indices]))
     for variant, plate in plates.items():
         pictures = [restaged_frame(flow, frames, layers, plate, index) for index in indices]
         rows.append((f"variant {variant}", pictures))
@@ -90,6 +91,14 @@ def restaged_frame(flow: Flow, frames: FrameSource, layers: Layers, plate: np.nd
     keep = layers.keep(flow.recipe.preserve, index, index + 1)
     composed, _ = flow.composite(frames.read(index, index + 1), keep, layers.backdrop(plate, index, index + 1))
     return np.asarray(composed.frames[0])
+
+
+def _shadows(flow: Flow, frames: FrameSource, layers: Layers, index: int) -> np.ndarray:
+    keep = layers.keep(flow.recipe.preserve, index, index + 1)
+    backdrop = layers.backdrop(layers.plate, index, index + 1)
+    clip = frames.read(index, index + 1)
+    left = flow.composite.light_left(clip, keep, backdrop)[0]
+    return np.asarray(np.where(keep[0, ..., None], clip.frames[0] // 3, left))
 
 
 def _plate(part: Part, camera: str) -> np.ndarray:

@@ -25,7 +25,7 @@ class Story:
 
     title: str
     sheet: UInt8[np.ndarray, "h w 3"]
-    """Recorded, masks, plate, variants."""
+    """Recorded, masks, plate, shadows, variants."""
     animation: Sequence[UInt8[np.ndarray, "frame_height frame_width 3"]]
     """Recorded and variants side by side, frame by frame; may be empty."""
 

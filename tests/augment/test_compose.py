@@ -227,3 +227,12 @@ def test_a_new_plate_comes_closer_to_the_recording_in_level_and_cast() -> None:
     np.testing.assert_array_equal(Composite(tone=1.0).toned(new, clean, NOTHING[0]), clean)
     np.testing.assert_array_equal(Composite(tone=0.0).toned(wall(1), wall(0), NOTHING[0]), wall(1))
     np.testing.assert_array_equal(Composite().toned(wall(1), wall(1), ~NOTHING[0]), wall(1))
+
+
+def test_shadows_can_be_looked_at() -> None:
+    lost = (1 - shadow(0.6))[..., None]
+    seen = clip_of(np.repeat((wall(0) * (1 - lost) ** (1 / GAMMA))[None], LENGTH, axis=0))
+    left = Composite().light_left(seen, NOTHING, backdrop(wall(1)))
+    assert left.shape == seen.frames.shape
+    assert np.abs(left / 255 - (1 - lost) ** (1 / GAMMA)).mean() < 0.03
+    assert (left[:, :6, :6] == 255).all()
