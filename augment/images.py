@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Shaped, UInt8
 from PIL import Image
 
-BLACK, WHITE, ALL = 12, 243, 0.99  # grey levels, and the share of a frame beyond them that leaves nothing to see
+BLACK, WHITE = 12, 243  # grey levels: beyond them noise or saturation rules
+ALL = 0.99  # share of a frame beyond them that leaves nothing to see
 
 
 def pixels(fraction: float, height: int) -> int:
@@ -141,7 +142,11 @@ def resize(
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=gap))
 
 
+def reduced(picture: UInt8[np.ndarray, "H W *c"], factor: int) -> UInt8[np.ndarray, "h w *c"]:
+    """Every pixel the rounded mean of `factor` x `factor`."""
+    return np.asarray(Image.fromarray(picture).reduce(factor)) if factor > 1 else picture
+
+
 def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
-    """Channels first, every pixel the mean of `reduction` x `reduction`."""
-    reduced = np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture
-    return np.ascontiguousarray(np.moveaxis(reduced, -1, 0), dtype=np.float32)
+    """The same, channels first."""
+    return np.ascontiguousarray(np.moveaxis(reduced(picture, reduction), -1, 0), dtype=np.float32)

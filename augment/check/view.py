@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
-from PIL import Image
+from jaxtyping import Bool, Float32
 from scipy import ndimage
 
 from augment.check.base import Verdict, Window
-from augment.images import box_blur, grow, is_blank, pixels, planes, unwarp, warp
+from augment.images import box_blur, grow, is_blank, pixels, planes, reduced, unwarp, warp
 
 WORKING_HEIGHT = 120  # pixels: frames are looked at at about this size
 NEAR = 0.02  # of the height: so close to what is kept, pixels are mixed
@@ -97,7 +96,7 @@ def views(window: Window) -> Iterator[View]:
     """Every frame of a window that shows something, reduced; the others are kept whole (`pipeline.episode`)."""
     reduction = max(1, round(window.keep.shape[1] / WORKING_HEIGHT))
     backdrop = window.backdrop
-    clean, hole = _reduced(backdrop.clean, reduction), shares(backdrop.hole, reduction) > 0
+    clean, hole = reduced(backdrop.clean, reduction), shares(backdrop.hole, reduction) > 0
     busy = ndimage.maximum_filter(np.hypot(*np.gradient(planes(clean, 1).mean(axis=0))), 3)
     support = None if window.support is None else window.support[::reduction, ::reduction]
     for index, keep in enumerate(window.keep):
@@ -130,8 +129,4 @@ def solid(mask: Mask) -> Mask:
 def shares(mask: Bool[np.ndarray, "H W"], reduction: int) -> np.ndarray:
     """How much of every reduced pixel is set, 0..255."""
     grey = mask.view(np.uint8) * np.uint8(255)
-    return np.asarray(Image.fromarray(grey).reduce(reduction)) if reduction > 1 else grey
-
-
-def _reduced(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> UInt8[np.ndarray, "h w 3"]:
-    return np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture
+    return reduced(grey, reduction)

@@ -52,16 +52,12 @@ class Composite:
     def light_left(self, clip: Clip, keep: Masks, backdrop: Backdrop) -> UInt8[np.ndarray, "t h w 3"]:
         """The recorded shadows, for eyes: what a white background would be recorded as, 255 where nothing shades it."""
         keep = grow(keep, pixels(self.margin, keep.shape[1]))
-        white = np.float32(255)
-        frames = zip(clip.frames, keep, strict=True)
-        return np.stack(
-            [
-                interleaved(
-                    white * self._factor(planar(frame), backdrop.behind(backdrop.clean, index), kept, backdrop, index)
-                )
-                for index, (frame, kept) in enumerate(frames)
-            ]
-        )
+        frames = []
+        for index, frame in enumerate(clip.frames):
+            old, guessed = backdrop.behind(backdrop.clean, index), warp(backdrop.hole, backdrop.warps[index])
+            factor = self._factor(planar(frame), old, keep[index], guessed)
+            frames.append(interleaved(np.float32(255) * factor))
+        return np.stack(frames)
 
     def _exact(self, keep: Masks) -> Masks:
         rim = pixels(self.rim, keep.shape[1])
@@ -79,14 +75,14 @@ class Composite:
     ) -> UInt8[np.ndarray, "h w 3"]:
         seen = planar(frame)
         old, new = (backdrop.behind(plate, index) for plate in (backdrop.clean, backdrop.new))
-        factor = self._factor(seen, old, keep, backdrop, index)
+        guessed = warp(backdrop.hole, backdrop.warps[index])
+        factor = self._factor(seen, old, keep, guessed)
         new *= factor
         if (noise := self.grain * backdrop.grain).any():
             new += noise * grain(start + index, *frame.shape[:2])
         if keep.any():
             radius = pixels(self.band, frame.shape[0])
             near = _bounds(keep, 2 * radius)
-            guessed = warp(backdrop.hole, backdrop.warps[index])
             old[near] *= factor[near]
             _exchange(seen[near], old[near], new[near], keep[near], exact[near], guessed[near], radius)
         return interleaved(new)
@@ -96,11 +92,10 @@ class Composite:
         seen: Float32[np.ndarray, "h w 3"],
         old: Float32[np.ndarray, "h w 3"],
         keep: Bool[np.ndarray, "h w"],
-        backdrop: Backdrop,
-        index: int,
+        guessed: Bool[np.ndarray, "h w"],
     ) -> Float32[np.ndarray, "h w 3"]:
         """What the frame's light makes of the clean plate `old`, known where it shows for sure."""
-        foreign = grow(keep, pixels(self.band, keep.shape[0])) | warp(backdrop.hole, backdrop.warps[index])
+        foreign = grow(keep, pixels(self.band, keep.shape[0])) | guessed
         return self.light.factor(seen, old, ~foreign)
 
 

@@ -3,10 +3,9 @@
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from augment.images import is_blank
+from augment.images import BLACK, WHITE, is_blank
 
 ROWS = 80  # of pixels that are looked at, about
-DARK, BRIGHT = 12, 243  # grey levels: beyond them noise or saturation rules
 LEAST = 0.02  # so that a frame can be divided by it
 
 
@@ -17,7 +16,7 @@ def exposure(frame: UInt8[np.ndarray, "h w 3"], plate: UInt8[np.ndarray, "h w 3"
     """
     stride = max(1, frame.shape[0] // ROWS)
     seen, expected = (np.moveaxis(picture[::stride, ::stride], -1, 0) for picture in (frame, plate))
-    lit = ((expected > DARK) & (expected < BRIGHT) & (seen < BRIGHT)).all(axis=0)
+    lit = ((expected > BLACK) & (expected < WHITE) & (seen < WHITE)).all(axis=0)
     if lit.sum() < 16 or is_blank(frame):
         return np.ones(3, dtype=np.float32)
     ratio = np.median(seen[:, lit].astype(np.float32) / expected[:, lit], axis=1)

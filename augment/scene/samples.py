@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import grow, is_blank, pixels, unwarp, warp
+from augment.images import grow, is_blank, pixels, reduced, unwarp, warp
 from augment.scene.exposure import exposure
 from robot_io.types import FrameSource, MaskTrack
 
@@ -56,7 +56,7 @@ class Samples:
         """Every pixel the mean of `factor` x `factor`; covered where any of them is."""
         if factor == 1:
             return self
-        pictures = np.stack([np.asarray(Image.fromarray(picture).reduce(factor)) for picture in self.pictures])
+        pictures = np.stack([reduced(picture, factor) for picture in self.pictures])
         height, width = pictures.shape[1:3]
         covered = np.zeros((len(pictures), height, width), dtype=np.bool_)
         for down in range(factor):

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image
+
+from augment.images import planes
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,7 @@ class Surface:
 
 def smoothed(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
     """Every pixel is made of `reduction` x `reduction` recorded ones, then averaged with its neighbours."""
-    reduced = np.asarray(Image.fromarray(picture).reduce(reduction)) if reduction > 1 else picture
-    return _mean(np.ascontiguousarray(np.moveaxis(reduced, -1, 0), dtype=np.float32), 1)
+    return _mean(planes(picture, reduction), 1)
 
 
 def texture(smooth: Float32[np.ndarray, "3 h w"]) -> Float32[np.ndarray, "3 h w"]:
@@ -44,14 +44,14 @@ def texture(smooth: Float32[np.ndarray, "3 h w"]) -> Float32[np.ndarray, "3 h w"
     return np.asarray(smooth - _mean(smooth, 3))
 
 
-def _mean(planes: Float32[np.ndarray, "3 h w"], apart: int) -> Float32[np.ndarray, "3 h w"]:
+def _mean(picture: Float32[np.ndarray, "3 h w"], apart: int) -> Float32[np.ndarray, "3 h w"]:
     """Of 3 x 3 pixels that lie so far apart, edges repeated."""
     for axis in (1, 2):
-        total = planes.copy()
-        values, sums = np.moveaxis(planes, axis, 0), np.moveaxis(total, axis, 0)
+        total = picture.copy()
+        values, sums = np.moveaxis(picture, axis, 0), np.moveaxis(total, axis, 0)
         sums[apart:] += values[:-apart]
         sums[:-apart] += values[apart:]
         sums[:apart] += values[0]
         sums[-apart:] += values[-1]
-        planes = total
-    return np.asarray(planes * np.float32(1 / 9))
+        picture = total
+    return np.asarray(picture * np.float32(1 / 9))

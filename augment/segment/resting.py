@@ -51,8 +51,8 @@ def find_resting(frames: FrameSource, background: Background, tracks: Sequence[M
     edges. None if there are none, or if so much looks alike that colours tell nothing.
     """
     reduction = max(1, round(frames.height / WORKING_HEIGHT))
-    moving, swept = _moving(frames, background, tracks, reduction)
     plate = smoothed(background.plate, reduction)
+    moving, swept = _moving(frames, background, tracks, reduction)
     bins = _bins(plate)
     right, down = (ease([plate], axis) for axis in (2, 1))
     swept[:, [0, -1]] = swept[[0, -1]] = True
@@ -80,9 +80,8 @@ def _moving(
         swept |= warp(mask, unwarp(background.warps[index]))
         inside = ~grow(~mask, INSIDE * reduction)[part]
         seen = smoothed(frames.read(index, index + 1).frames[0], reduction) / background.gains[index][:, None, None]
-        total += _histogram(_bins(seen)[inside[: seen.shape[1], : seen.shape[2]]], scaled=False)
-    height, width = smoothed(background.plate, reduction).shape[1:]
-    return total / max(total.sum(), 1), swept[part][:height, :width]
+        total += _histogram(_bins(seen)[inside], scaled=False)
+    return total / max(total.sum(), 1), swept[part]
 
 
 def _bins(planes: Float32[np.ndarray, "3 h w"]) -> Int[np.ndarray, "h w"]:
