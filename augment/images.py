@@ -147,6 +147,21 @@ def reduced(picture: UInt8[np.ndarray, "H W *c"], factor: int) -> UInt8[np.ndarr
     return np.asarray(Image.fromarray(picture).reduce(factor)) if factor > 1 else picture
 
 
+def halved(values: Float32[np.ndarray, "*t H W"]) -> Float32[np.ndarray, "*t h w"]:
+    """Means of 2 x 2 pixels, edges repeated."""
+    odd = [(0, 0)] * (values.ndim - 2) + [(0, size % 2) for size in values.shape[-2:]]
+    values = np.pad(values, odd, mode="edge") if values.shape[-2] % 2 or values.shape[-1] % 2 else values
+    rows = values[..., ::2, :] + values[..., 1::2, :]
+    return np.asarray((rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25))
+
+
+def enlarged(masks: Bool[np.ndarray, "t h w"], factor: int, height: int, width: int) -> Bool[np.ndarray, "t H W"]:
+    """Every pixel as `factor` x `factor`, cut to a size."""
+    count, rows, columns = masks.shape
+    blocks = np.broadcast_to(masks[:, :, None, :, None], (count, rows, factor, columns, factor))
+    return blocks.reshape(count, factor * rows, factor * columns)[:, :height, :width]
+
+
 def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
     """The same, channels first."""
     return np.ascontiguousarray(np.moveaxis(reduced(picture, reduction), -1, 0), dtype=np.float32)

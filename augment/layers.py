@@ -56,14 +56,19 @@ class StoredTrack:
         stop = min(stop, len(self))
         if self.path.suffix == ".png":
             return np.broadcast_to(self._decode(self.path.read_bytes()), (stop - start, *self.shape[1:])).copy()
-        with zipfile.ZipFile(self.path) as archive:
-            names = {Path(name).name: name for name in archive.namelist()}
-            frames = [self._decode(archive.read(names[f"{frame:06d}.png"])) for frame in range(start, stop)]
+        archive, names = self._archive
+        frames = [self._decode(archive.read(names[f"{frame:06d}.png"])) for frame in range(start, stop)]
         return np.stack(frames) if frames else np.zeros((0, *self.shape[1:]), dtype=np.bool_)
+
+    @cached_property
+    def _archive(self) -> tuple[zipfile.ZipFile, dict[str, str]]:
+        """Open, as finding the table of contents takes longer than reading a mask; and where each file lies in it."""
+        archive = zipfile.ZipFile(self.path)
+        return archive, {Path(name).name: name for name in archive.namelist()}
 
     def _decode(self, png: bytes) -> Bool[np.ndarray, "h w"]:
         with Image.open(io.BytesIO(png)) as image:
-            mask = np.asarray(image.convert("L")) > 127
+            mask = np.asarray(image) if image.mode == "1" else np.asarray(image.convert("L")) > 127
         if mask.shape != self.shape[1:]:
             raise EpisodeError(_misshapen(f"a mask in {self.path}", mask.shape, self.shape[1:]))
         return mask

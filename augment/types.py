@@ -56,6 +56,12 @@ class Background:
     shadows_known: bool = False
     """Whether what casts shadows has been left out of the plate; a first guess may lie in shadow itself."""
 
+    @classmethod
+    def still(cls, plate: UInt8[np.ndarray, "h w 3"], length: int) -> "Background":
+        """Of a camera that never moves, in light that never changes."""
+        warps, gains = np.zeros((length, 6), dtype=np.float32), np.ones((length, 3), dtype=np.float32)
+        return cls(Stability.STATIC, warps, gains, plate, unrest=0.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Backdrop:

@@ -25,18 +25,18 @@ from augment.layers import (
     write_layers,
 )
 from augment.pipeline.stopwatch import Stopwatch
+from augment.pipeline.uncover import in_turns, uncovered
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Samples, Survey, clean_plate, fill_smoothly, measure_grain
+from augment.scene import Survey, measure_grain
 from augment.segment import Segmenter
-from augment.types import Background, MaskTrack, Plan, Role, Stability
+from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 5  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
+SCHEMA = 6  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
-MOVABLE = {Role.ROBOT, Role.OBJECT}  # the other roles are part of the scene
 FILE_OPTIONS = {"keep_always", "masks", "path"}  # what they hold counts, not where it lies
 
 
@@ -181,13 +181,10 @@ def _make_layers(
         hole = np.zeros((frames.height, frames.width), dtype=np.bool_)
         write_layers(folder, made_from, camera, background, background.plate, hole, ())
         return
+    with clock("plate"):
+        background, samples = in_turns(perception.segment, episode, camera, background, samples)
     with clock("segment"):
         tracks = perception.segment(episode, camera, background)
-    for _ in range(perception.segment.rounds):
-        with clock("plate"):
-            background, _ = _replated(background, samples, tracks)
-        with clock("segment"):
-            tracks = perception.segment(episode, camera, background)
     with LayersWriter(folder, camera, (len(frames), frames.height, frames.width)) as writer:
         with clock("layers"):
             found = writer.store(tracks)  # from here on, masks are read
@@ -196,19 +193,10 @@ def _make_layers(
         with clock("layers"):
             found += writer.store(more)
         with clock("plate"):
-            background, hole = _replated(background, samples, found)
+            background, hole = uncovered(background, samples, found)
             background = replace(background, grain=measure_grain(samples, background.plate, hole))
         with clock("layers"):
             writer.finish(made_from, background, background.plate, hole)
-
-
-def _replated(
-    background: Background, samples: Samples, tracks: Sequence[MaskTrack]
-) -> tuple[Background, Bool[np.ndarray, "h w"]]:
-    """With the plate that is seen once the tracks are known, and its hole."""
-    movable = [track for track in tracks if track.role in MOVABLE]
-    plate, hole = clean_plate(samples.without(movable), shadows_known=True)
-    return replace(background, plate=fill_smoothly(plate, hole), shadows_known=True), hole
 
 
 def _restage_camera(

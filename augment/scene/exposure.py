@@ -15,9 +15,11 @@ def exposure(frame: UInt8[np.ndarray, "h w 3"], plate: UInt8[np.ndarray, "h w 3"
     1 where nothing is bright enough to tell, or the frame shows nothing.
     """
     stride = max(1, frame.shape[0] // ROWS)
-    seen, expected = (np.moveaxis(picture[::stride, ::stride], -1, 0) for picture in (frame, plate))
-    lit = ((expected > BLACK) & (expected < WHITE) & (seen < WHITE)).all(axis=0)
-    if lit.sum() < 16 or is_blank(frame):
+    some = (slice(None, None, stride), slice(None, None, stride))
+    seen, expected = (picture[some].reshape(-1, 3).T.astype(np.float32, order="C") for picture in (frame, plate))
+    lit = np.flatnonzero(((expected > BLACK) & (expected < WHITE) & (seen < WHITE)).all(axis=0))
+    if len(lit) < 16 or is_blank(frame):
         return np.ones(3, dtype=np.float32)
-    ratio = np.median(seen[:, lit].astype(np.float32) / expected[:, lit], axis=1)
-    return np.asarray(np.maximum(ratio, LEAST), dtype=np.float32)
+    ratio = seen.take(lit, axis=1) / expected.take(lit, axis=1)
+    middle = len(lit) // 2
+    return np.asarray(np.maximum(np.partition(ratio, middle, axis=1)[:, middle], np.float32(LEAST)))

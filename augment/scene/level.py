@@ -49,9 +49,9 @@ class Level:
         """
         every = max(1, len(seen) // ROWS)
         some = slice(None, None, every), slice(None, None, every)
-        gain = np.median(seen[some] / np.maximum(self.picture[some], 1))
+        gain = _median(seen[some] / np.maximum(self.picture[some], 1))
         difference = seen - gain * self.picture
-        spread = 1.4826 * np.median(np.abs(difference[some])) + 1
+        spread = np.float32(1.4826) * _median(np.abs(difference[some])) + 1
         difference = difference.ravel()[self.places]
         weight = 1 / (1 + (difference / spread) ** 2) ** 2
         slopes, doubt = self.slopes[: len(position)], self.doubt[: len(position)]
@@ -59,3 +59,8 @@ class Level:
         curvature = np.einsum("an,bn->ab", slopes * weight, slopes) + np.diag(doubt)
         slope = (slopes * (weight * difference)).sum(axis=1) + np.where(doubt > doubt[0], doubt * position, 0)
         return np.linalg.solve(curvature, -slope).astype(np.float32)
+
+
+def _median(values: Float32[np.ndarray, "h w"]) -> np.float32:
+    """The upper one of two; much quicker than NumPy's for few values."""
+    return np.float32(np.partition(values, values.size // 2, axis=None)[values.size // 2])

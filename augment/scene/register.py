@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from scipy import ndimage
 
-from augment.images import luma, resize, unwarp, warp
+from augment.images import halved, luma, resize, unwarp, warp
 from augment.scene.level import Level
 
 GREATEST_HEIGHT = 240  # finer pictures add time, not accuracy
@@ -89,15 +89,8 @@ def _pyramid(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[Float32[np.ndarray, "
         picture = resize(picture, GREATEST_HEIGHT, round(width * GREATEST_HEIGHT / height), quick=True)
     levels = [ndimage.gaussian_filter(luma(picture), 1.0)]
     while len(levels) < LEVELS and min(levels[0].shape) >= 2 * COARSEST:
-        levels.insert(0, _halved(levels[0]))
+        levels.insert(0, halved(levels[0]))
     return tuple(levels)
-
-
-def _halved(picture: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "H W"]:
-    """Means of 2 x 2 pixels."""
-    height, width = (size // 2 * 2 for size in picture.shape)
-    rows = picture[:height:2, :width] + picture[1:height:2, :width]
-    return np.asarray((rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25))
 
 
 def _descend(

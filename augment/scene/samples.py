@@ -1,6 +1,6 @@
 """Frames of a recording laid over each other, so that what is behind them can be seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,14 +33,15 @@ class Samples:
 
     def without(self, tracks: Sequence[MaskTrack]) -> "Samples":
         """The same, with what the tracks of the recording hide marked as covered."""
-        if not tracks:
-            return self
-        covered = self.covered.copy()
-        margin = pixels(MASK_MARGIN, covered.shape[1])
+        hidden = np.zeros_like(self.covered)
         for number, (index, back) in enumerate(zip(self.indices, unwarp(self.warps), strict=True)):
             for track in tracks:
-                covered[number] |= warp(grow(track.read(index, index + 1)[0], margin), back)
-        return replace(self, covered=covered)
+                hidden[number] |= warp(track.read(index, index + 1)[0], back)
+        return self.hidden(hidden)
+
+    def hidden(self, masks: Bool[np.ndarray, "n h w"]) -> "Samples":
+        """The same, with masks of all pictures, and a margin around them, marked as covered."""
+        return replace(self, covered=self.covered | grow(masks, pixels(MASK_MARGIN, masks.shape[1])))
 
     def exposed_like(self, reference: UInt8[np.ndarray, "h w 3"]) -> "Samples":
         """The same at the exposure of a plate."""
@@ -48,8 +49,10 @@ class Samples:
         pictures = []
         for picture in self.pictures:
             gains = exposure(picture, reference)
-            table = np.rint(np.minimum(levels / gains[:, None], 255)).astype(int).ravel().tolist()
-            pictures.append(np.asarray(Image.fromarray(picture).point(table)))
+            table = np.rint(np.minimum(levels / gains[:, None], 255))
+            if (table != levels).any():
+                picture = np.asarray(Image.fromarray(picture).point(table.astype(int).ravel().tolist()))
+            pictures.append(picture)
         return replace(self, pictures=np.stack(pictures))
 
     def reduced(self, factor: int) -> "Samples":
@@ -72,23 +75,24 @@ def sample_indices(length: int, samples: int) -> list[int]:
     return sorted({round(position) for position in np.linspace(0, length - 1, count)})
 
 
-def take_samples(frames: FrameSource, warps: Float32[np.ndarray, "t 6"], indices: Sequence[int]) -> Samples:
-    """Registered samples of a recording, at the exposure they were filmed with. `warps`: of all its frames.
-
-    Frames that show nothing are left out, unless all are such.
-    """
+def pictures_at(frames: FrameSource, indices: Sequence[int]) -> dict[int, UInt8[np.ndarray, "h w 3"]]:
+    """Frames by index. Those that show nothing are left out, unless all are such."""
     pictures = {index: frames.read(index, index + 1).frames[0] for index in indices}
-    shown = [index for index in indices if not is_blank(pictures[index])] or list(indices)
-    return lay_over([pictures[index] for index in shown], warps[shown], shown)
+    return {index: picture for index, picture in pictures.items() if not is_blank(picture)} or pictures
 
 
-def lay_over(
-    pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[np.ndarray, "n 6"], indices: Sequence[int] = ()
-) -> Samples:
-    """Pictures that have moved by `warps`, moved back. `indices`: their places, if they are the recording's own."""
+def take_samples(pictures: Mapping[int, UInt8[np.ndarray, "h w 3"]], warps: Float32[np.ndarray, "t 6"]) -> Samples:
+    """Frames of the recording by index, laid over each other. `warps`: of all its frames."""
+    indices = tuple(pictures)
+    samples = lay_over(list(pictures.values()), warps[list(indices)])
+    return replace(samples, indices=indices, warps=warps[list(indices)])
+
+
+def lay_over(pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[np.ndarray, "n 6"]) -> Samples:
+    """Pictures that have moved by `warps`, moved back, at the exposure they were filmed with."""
     moved = [warp(picture, back) for picture, back in zip(pictures, unwarp(warps), strict=True)]
     beyond = [_beyond(picture.shape[0], picture.shape[1], by) for picture, by in zip(pictures, warps, strict=True)]
-    return Samples(np.stack(moved), np.stack(beyond), tuple(indices), warps[: len(indices)])
+    return Samples(np.stack(moved), np.stack(beyond), (), warps[:0])
 
 
 def _beyond(height: int, width: int, by: Float32[np.ndarray, "6"]) -> Bool[np.ndarray, "h w"]:

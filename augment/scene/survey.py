@@ -1,7 +1,7 @@
 """Does the camera stand still? Registration of every frame, exposure of every frame, and a first clean plate."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -9,10 +9,10 @@ from jaxtyping import Float32, UInt8
 from augment.images import displacements, is_blank, warp
 from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
-from augment.scene.plate import clean_plate, median_plate
+from augment.scene.plate import median_plate
 from augment.scene.register import Registration
-from augment.scene.samples import Samples, lay_over, sample_indices, take_samples
-from augment.scene.thumbnails import thumbnail, thumbnails
+from augment.scene.samples import Samples, lay_over, pictures_at, sample_indices, take_samples
+from augment.scene.thumbnails import thumbnail
 from augment.types import Background, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource
@@ -48,25 +48,24 @@ class Survey:
         `companions`: the same camera in other episodes; those filmed from the same pose help to see what an object
         covers for long here. Also returns the samples, for a better plate once it is known what hides it.
         """
-        small = thumbnails(frames)
-        warps = self._settled(_register(frames, small, self.samples))
-        samples = take_samples(frames, warps, sample_indices(len(frames), self.samples))
-        rough = median_plate(samples)
-        unrest = _unrest(samples, rough)
+        pictures = pictures_at(frames, sample_indices(len(frames), self.samples))
+        small, warps = _register(frames, pictures)
+        warps = self._settled(warps)
+        samples = take_samples(pictures, warps)
+        plate = median_plate(samples)
+        unrest = _unrest(samples, plate)
         stability = self._classify(warps, frames, unrest / self.unrest)
-        unknown = np.ones((len(frames), 3), dtype=np.float32)
-        background = Background(stability, warps, unknown, rough, unrest)
+        gains = np.ones((len(frames), 3), dtype=np.float32)
         if stability == Stability.MOVING:
-            return background, samples
-        samples = samples.exposed_like(rough)
+            return Background(stability, warps, gains, plate, unrest), samples
+        samples = samples.exposed_like(plate)
         for companion in companions:
             try:
-                joined = self._from_companion(companion, rough)
+                joined = self._from_companion(companion, plate)
             except EpisodeError:  # its own fault, which its own layers will report
                 continue
             samples = samples + joined if joined is not None else samples
-        plate, _ = clean_plate(samples, shadows_known=False)
-        return replace(background, plate=plate, gains=_gains(small, warps, plate)), samples
+        return Background(stability, warps, _gains(small, warps, plate), plate, unrest), samples
 
     def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
         """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""
@@ -74,8 +73,7 @@ class Survey:
             return None
         registration = Registration.of(plate)
         indices = sample_indices(len(frames), self.companion_samples)
-        pictures = [frames.read(index, index + 1).frames[0] for index in indices]
-        pictures = [picture for picture in pictures if not is_blank(picture)] or pictures
+        pictures = list(pictures_at(frames, indices).values())
         warps = self._settled(np.stack([registration.warp(picture, np.zeros(6, np.float32)) for picture in pictures]))
         samples = lay_over(pictures, warps)
         if self._classify(warps, frames, _unrest(samples, plate) / self.companion_unrest) == Stability.MOVING:
@@ -95,25 +93,42 @@ class Survey:
         return Stability.NEAR_STATIC if warps.any() else Stability.STATIC
 
 
-def _register(frames: FrameSource, small: UInt8[np.ndarray, "t H W 3"], samples: int) -> Float32[np.ndarray, "t 6"]:
-    """How every frame moved: a shift against a plate of raw frames, then a map against one of shifted frames.
+def _register(
+    frames: FrameSource, pictures: Mapping[int, UInt8[np.ndarray, "h w 3"]]
+) -> tuple[UInt8[np.ndarray, "t H W 3"], Float32[np.ndarray, "t 6"]]:
+    """A thumbnail of every frame, and how it moved: a shift against a plate of raw pictures, then a map against one of
+    shifted pictures.
 
-    Bumps are known roughly beforehand. The raw frames are those of the first third, so that a small bump that goes
-    unnoticed does not give a plate of two pictures.
+    The raw pictures are those of the first third, so that a small bump that goes unnoticed does not give a plate of
+    two. Larger bumps are known from the thumbnails; then shifts are looked for again around them.
     """
-    bumps = find_bumps(small) * np.float32(frames.height / small.shape[1])
-    warps = np.pad(bumps, ((0, 0), (0, 4)))
-    for find, share in ((Registration.shift, 3), (Registration.warp, 1)):
-        part = sample_indices(-(-len(frames) // share), samples)
-        registration = Registration.of(median_plate(take_samples(frames, warps, part)))
-        for start in range(0, len(frames), WINDOW):
-            clip = frames.read(start, min(start + WINDOW, len(frames)))
-            for index, frame in enumerate(clip.frames, clip.start):
-                warps[index] = warps[index] if is_blank(frame) else find(registration, frame, warps[index])
+    warps = np.zeros((len(frames), 6), dtype=np.float32)
+    first = {index: picture for index, picture in pictures.items() if 3 * index <= len(frames)} or pictures
+    small = _follow(frames, first, warps, Registration.shift)
+    bumps = find_bumps(small)
+    if bumps.any():
+        warps[:, :2], warps[:, 2:] = bumps * np.float32(frames.height / small.shape[1]), 0
+        _follow(frames, first, warps, Registration.shift)
+    warps -= np.median(warps, axis=0)
+    if np.abs(warps[:, :2]).max() >= ALREADY_SHARP:
+        _follow(frames, pictures, warps, Registration.warp)
         warps -= np.median(warps, axis=0)
-        if np.abs(warps[:, :2]).max() < ALREADY_SHARP:
-            break
-    return warps
+    return small, warps
+
+
+def _follow(
+    frames: FrameSource,
+    pictures: Mapping[int, UInt8[np.ndarray, "h w 3"]],
+    warps: Float32[np.ndarray, "t 6"],
+    find: Callable[[Registration, UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "6"]], Float32[np.ndarray, "6"]],
+) -> UInt8[np.ndarray, "t H W 3"]:
+    """Find every frame's place against the plate that some pictures make, from `warps` on, in place; its thumbnails."""
+    registration, small = Registration.of(median_plate(take_samples(pictures, warps))), []
+    for start in range(0, len(frames), WINDOW):
+        for index, frame in enumerate(frames.read(start, min(start + WINDOW, len(frames))).frames, start):
+            small.append(thumbnail(frame))
+            warps[index] = warps[index] if is_blank(frame) else find(registration, frame, warps[index])
+    return np.stack(small)
 
 
 def _greatest_shift(frames: FrameSource, warps: Float32[np.ndarray, "t 6"]) -> float:

@@ -17,14 +17,18 @@ class Segmenter(ABC):
     """Episode, camera, Background -> mask tracks. Subclasses are frozen dataclasses; their fields are their options."""
 
     rounds: ClassVar[int] = 0
-    """How often it is asked again, each time with the plate that its last masks uncovered."""
+    """How often it is asked about samples before, each time with the plate that its last masks uncovered."""
 
     keep_always: str | None = None
     """Folder of painted PNGs of parts that never move: `<camera>.png` or `<camera>.<role>.png`, white = keep."""
 
     def __call__(self, episode: Episode, camera: str, background: Background) -> tuple[MaskTrack, ...]:
         """Every track of a camera: found ones first, painted ones last. Raises EpisodeError."""
-        return (*self.find(episode, camera, background), *painted_tracks(self.keep_always, episode.cameras[camera]))
+        return (*self.find(episode, camera, background), *self.painted(episode, camera, background))
+
+    def painted(self, episode: Episode, camera: str, background: Background) -> tuple[MaskTrack, ...]:
+        """What a person painted. Raises EpisodeError."""
+        return painted_tracks(self.keep_always, episode.cameras[camera])
 
     @abstractmethod
     def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import is_blank, warp
+from augment.images import halved, is_blank, warp
 from augment.segment.appearance import Surface, smoothed, texture
 from augment.segment.base import Segmenter
 from augment.segment.painted import painted_files, painted_role
@@ -21,7 +21,7 @@ from robot_io.types import Episode, FrameSource
 
 WORKING_HEIGHT = 240  # pixels: masks are found at about this size
 SAME_TEXTURE = 10.0  # grey levels
-REACH = 450.0  # squared pixels over which evidence spreads
+REACH = 300.0  # squared pixels of half the size, over which evidence spreads
 SAME, SHADED, LEAST = 0.5, 0.3, 0.05  # confidence: looks like the plate, like its shadow; differs by very little
 BRIGHTEST, BRIGHTEST_AT_FIRST = 1.25, 3.3  # ratio to a plate, and to one that may lie in shadow itself
 MARGIN = 24  # pixels around all that has changed: what is farther away, evidence does not reach
@@ -89,8 +89,10 @@ class MotionMask:
         if by.any():
             plate = Surface.of(warp(self.background.plate, by), self._reduction)
         belief = self._belief(smoothed(frame, self._reduction), plate.exposed(self.background.gains[index]))
-        large = Image.fromarray(belief).resize((self.frames.width, self.frames.height), Image.Resampling.BILINEAR)
-        return np.asarray(large) > 0
+        height, width = frame.shape[:2]
+        levels = Image.fromarray(np.rint(127.5 + 127 * belief).astype(np.uint8))
+        there = (0, 0, width / (2 * self._reduction), height / (2 * self._reduction))
+        return np.asarray(levels.resize((width, height), Image.Resampling.BILINEAR, there)) > 127
 
     @property
     def _reduction(self) -> int:
@@ -100,50 +102,60 @@ class MotionMask:
     def _still(self) -> Surface:
         return Surface.of(self.background.plate, self._reduction)
 
-    def _belief(self, seen: Float32[np.ndarray, "3 h w"], lit: Surface) -> Float32[np.ndarray, "h w"]:
+    def _belief(self, seen: Float32[np.ndarray, "3 h w"], lit: Surface) -> Float32[np.ndarray, "H W"]:
         """From -1, background, to 1, something before it, in pieces that are large enough and without doubtful holes.
 
         Every pixel's own evidence spreads to its neighbours up to edges that belong to the frame: those of the
         recorded picture that are not the plate's. What has an outline of its own becomes one piece; a soft shadow,
-        which has none, goes with the surface that it falls on. All that happens around what has changed.
+        which has none, goes with the surface that it falls on. All that happens around what has changed, and at half
+        the size, as what has spread is smooth.
         """
         options, difference = self.options, seen - lit.smooth
         excess = np.abs(difference).max(axis=0) - (options.low + options.misregistration * lit.slope)
         excess /= options.high - options.low
-        belief = np.full(excess.shape, -1, dtype=np.float32)
+        belief = np.full([-(-size // 2) for size in excess.shape], -1, dtype=np.float32)
         if (excess > 0).any():
-            near = _around(excess > 0)
+            half, near = _around(excess > 0)
             planes = (slice(None), *near)
-            differs, confidence = self._evidence(seen[planes], lit[near], excess[near])
-            right, down = (ease([seen[planes], difference[planes]], axis) for axis in (2, 1))
-            found = spread(np.where(differs, np.float32(1), np.float32(-1)), confidence, right, down, REACH)
-            belief[near] = without_holes(without_specks(found, self.options.smallest * belief.size))
+            evidence = self._evidence(seen[planes], lit[near], excess[near])
+            pictures = halved(seen[planes]), halved(difference[planes])
+            right, down = ease(pictures, axis=2), ease(pictures, axis=1)
+            found = spread(halved(evidence), halved(np.abs(evidence)), right, down, REACH)
+            belief[half] = without_holes(without_specks(found, self.options.smallest * belief.size))
         return belief
 
     def _evidence(
         self, seen: Float32[np.ndarray, "3 h w"], lit: Surface, excess: Float32[np.ndarray, "h w"]
-    ) -> tuple[Bool[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
-        """Pixel by pixel: is it something else than the plate, and how sure is that, 0..1?
+    ) -> Float32[np.ndarray, "h w"]:
+        """Pixel by pixel: how sure is it that it shows something else than the plate, or (below 0) the plate; -1..1.
 
         The same surface in shadow, or in a little more light, has the same chromaticity and the same texture. A
         shadow's colour may drift the more, the deeper it is, as the light that is left is another.
         """
-        ratio = (seen + 2) / (lit.smooth + 2)
+        changed = np.flatnonzero(excess > 0)
+        there, plate, fine, coarse = (
+            np.ascontiguousarray(planes).reshape(3, -1).take(changed, axis=1)
+            for planes in (seen, lit.smooth, texture(seen), lit.texture)
+        )
+        ratio = (there + 2) / (plate + 2)
         light = ratio.mean(axis=0)
         drift = np.abs(ratio - light).max(axis=0) / (0.03 + 0.1 * np.maximum(1 - light, 0))
-        detail = np.abs(texture(seen) - light * lit.texture).max(axis=0)
+        detail = np.abs(fine - light * coarse).max(axis=0)
         strange = np.maximum(drift, detail / SAME_TEXTURE)
         brightest = BRIGHTEST if self.background.shadows_known else BRIGHTEST_AT_FIRST
         strange[(light < self.options.darkest_shadow) | (light > brightest)] = 2
-        only_lit, changed = strange < 1, excess > 0
-        sure = np.clip(excess, LEAST, 1) * np.minimum(strange - 1, 1)
-        alike = SAME * np.clip(-2 * excess, 0.1, 1)
-        confidence = np.where(changed, np.where(only_lit, SHADED * (1 - strange), sure), alike)
-        return changed & ~only_lit, confidence
+        sure = np.clip(excess.take(changed), LEAST, 1) * np.minimum(strange - 1, 1)
+        evidence = -SAME * np.clip(-2 * excess, 0.1, 1)
+        evidence.put(changed, np.where(strange < 1, SHADED * (strange - 1), sure))
+        return np.asarray(evidence)
 
 
-def _around(changed: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
-    """The rectangle in which evidence may spread to what has not changed by itself."""
-    rows, columns = (np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0))
-    top, left = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
-    return slice(top, rows[-1] + 1 + MARGIN), slice(left, columns[-1] + 1 + MARGIN)
+def _around(changed: Bool[np.ndarray, "h w"]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """The rectangle in which evidence may spread to what has not changed by itself: at half the size, and in full."""
+    half, full = [], []
+    for axis, size in enumerate(changed.shape):
+        places = np.flatnonzero(changed.any(axis=1 - axis))
+        first, last = max(0, int(places[0]) - MARGIN) // 2, min(size, int(places[-1]) + 1 + MARGIN)
+        half.append(slice(first, -(-last // 2)))
+        full.append(slice(2 * first, 2 * half[-1].stop))
+    return (half[0], half[1]), (full[0], full[1])

@@ -20,12 +20,12 @@ def spread(
 ) -> Float32[np.ndarray, "h w"]:
     """Weighted least squares: close to the evidence where there is confidence, smooth where nothing stands between.
 
-    `evidence`: any values; `confidence`: at least 0; `right`, `down`: 0 (an edge) to 1 (none) between each pixel and
-    the next in its row and its column; `reach`: squared pixels over which evidence spreads where there is no edge.
-    Solved alternately along rows and columns, each a tridiagonal system (Min et al. 2014, Fast Global Image Smoothing),
-    for the evidence times its confidence and for the confidence alone, whose quotient is returned.
+    `evidence`: any values, each times its confidence; `confidence`: at least 0; `right`, `down`: 0 (an edge) to
+    1 (none) between each pixel and the next in its row and its column; `reach`: squared pixels over which evidence
+    spreads where there is no edge. Solved alternately along rows and columns, each a tridiagonal system (Min et al.
+    2014, Fast Global Image Smoothing), for evidence and confidence, whose quotient is returned.
     """
-    fields = np.stack([evidence * confidence, confidence])
+    fields = np.stack([evidence, confidence])
     columns = np.ascontiguousarray(down.T)
     for number in range(PASSES):
         strength = np.float32(reach / WEAKER**number)

@@ -9,7 +9,7 @@ from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.plate import clean_plate, median_plate
 from augment.scene.samples import Samples, take_samples
-from augment.scene.thumbnails import thumbnails
+from augment.scene.thumbnails import thumbnail
 from augment.types import Stability
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Role
@@ -75,7 +75,7 @@ def test_a_flash_is_no_bump() -> None:
     frames, _ = crossing_square(length=12)
     frames[5] = 255
     frames[8] = 0
-    assert not find_bumps(thumbnails(ArrayFrames("front", frames))).any()
+    assert not find_bumps(np.stack([thumbnail(frame) for frame in frames])).any()
 
 
 @pytest.mark.parametrize("frames", [np.zeros((5, 48, 64, 3), np.uint8), wall(1)[None]])
@@ -84,7 +84,7 @@ def test_black_and_single_frames_are_static(frames: np.ndarray) -> None:
 
 
 def samples(frames: np.ndarray, tracks: Sequence[ArrayMask] = ()) -> Samples:
-    return take_samples(ArrayFrames("front", frames), still(len(frames)), range(len(frames))).without(tracks)
+    return take_samples(dict(enumerate(frames)), still(len(frames))).without(tracks)
 
 
 @pytest.mark.parametrize("number", [1, 6, 7])
@@ -187,7 +187,7 @@ def test_hole_is_what_was_never_seen() -> None:
 def test_what_a_shift_moves_in_from_outside_is_not_believed() -> None:
     frames = np.repeat(wall(0)[None], 2, axis=0)
     warps = np.array([[2, 0, 0, 0, 0, 0], [0, -3, 0, 0, 0, 0]], np.float32)
-    covered = take_samples(ArrayFrames("front", frames), warps, range(2)).covered
+    covered = take_samples(dict(enumerate(frames)), warps).covered
     assert covered[0].sum() == 2 * WIDTH
     assert covered[0, -2:].all()
     assert covered[1].sum() == 3 * HEIGHT
