@@ -48,7 +48,7 @@ class Background:
     gains: Float32[np.ndarray, "t 3"]
     """Exposure of every frame, per channel, relative to the plate."""
     plate: UInt8[np.ndarray, "h w 3"]
-    """The clean plate, as far as it is known."""
+    """The clean plate, as far as it is known: at first, what is mostly seen."""
     unrest: float
     """Fraction of the height: how far parts of registered frames typically lie from where the plate has them."""
     grain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=np.float32))

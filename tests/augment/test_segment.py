@@ -82,10 +82,10 @@ def test_evidence_spreads_up_to_an_edge_and_not_beyond() -> None:
     ease = np.ones((20, 30), np.float32)
     closed = ease.copy()
     closed[:, 14] = 0
-    belief = spread(evidence[0], confidence, closed, ease, 300.0)
+    belief = spread(evidence[0] * confidence, confidence, closed, ease, 300.0)
     assert belief[:, 15:].max() < -0.99
     assert belief[10, :15].min() > belief[10, 15:].max() + 0.4
-    assert spread(evidence[1], confidence, closed, ease, 300.0) == pytest.approx(-1, abs=1e-3)
+    assert spread(evidence[1] * confidence, confidence, closed, ease, 300.0) == pytest.approx(-1, abs=1e-3)
 
 
 def test_a_surface_is_smooth_in_its_frames_and_has_texture_where_it_varies() -> None:
