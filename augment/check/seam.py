@@ -5,8 +5,7 @@ from jaxtyping import Float32, UInt8
 from scipy import ndimage
 
 from augment.check.base import CameraCheck, Verdict, Window
-from augment.check.view import shares
-from augment.images import grow, planes
+from augment.images import grow, planes, shares
 
 WORKING_HEIGHT = 240  # pixels: outlines are too fine for less
 EVERY = 8  # frames: outlines do not change much from one to the next

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32
 from scipy import ndimage
 
 from augment.check.base import Verdict, Window
-from augment.images import box_blur, grow, is_blank, pixels, planes, reduced, unwarp, warp
+from augment.images import box_blur, carried, grow, is_blank, pixels, planes, reduced, shares, unwarp, warp
 
 WORKING_HEIGHT = 120  # pixels: frames are looked at at about this size
 NEAR = 0.02  # of the height: so close to what is kept, pixels are mixed
@@ -74,10 +74,8 @@ class View:
 
     def place(self, row: float, column: float) -> tuple[float, float]:
         """Where on the plate a point of the frame lies, row and column."""
-        height, width = self.keep.shape
-        dy, dx, yy, yx, xy, xx = unwarp(self.warp).tolist()
-        y, x = row - (height - 1) / 2, column - (width - 1) / 2
-        return row + dy + yy * y + yx * x, column + dx + xy * y + xx * x
+        back = carried(np.array([row, column]), unwarp(self.warp), *self.keep.shape)
+        return float(back[0]), float(back[1])
 
 
 class ViewCheck(ABC):
@@ -124,9 +122,3 @@ def views(window: Window) -> Iterator[View]:
 def solid(mask: Mask) -> Mask:
     """Without specks and thin lines."""
     return np.asarray(box_blur(mask.astype(np.float32), 1) > 0.5)
-
-
-def shares(mask: Bool[np.ndarray, "H W"], reduction: int) -> np.ndarray:
-    """How much of every reduced pixel is set, 0..255."""
-    grey = mask.view(np.uint8) * np.uint8(255)
-    return reduced(grey, reduction)
