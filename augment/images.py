@@ -21,11 +21,12 @@ def exposed(picture: UInt8[np.ndarray, "h w 3"], gain: Float32[np.ndarray, "3"])
     return np.asarray(Image.fromarray(picture).point(levels.ravel().tolist()))
 
 
-def grow(masks: Bool[np.ndarray, "*t h w"], radius: int) -> Bool[np.ndarray, "*t h w"]:
-    """Dilate by a square of side `2 radius + 1` pixels."""
+def grow(values: Shaped[np.ndarray, "*t h w"], radius: int) -> Shaped[np.ndarray, "*t h w"]:
+    """Dilate masks, or values of at least 0, by a square of side `2 radius + 1` pixels."""
+    greatest = np.bitwise_or if values.dtype == np.bool_ else np.maximum
     for axis in (-1, -2) if radius else ():
-        masks = _over_windows(np.bitwise_or, masks, radius, axis, repeated=False)
-    return masks
+        values = _over_windows(greatest, values, radius, axis, repeated=False)
+    return values
 
 
 def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.ndarray, "*t h w"]:
@@ -156,7 +157,7 @@ def is_blank(frame: UInt8[np.ndarray, "h w 3"]) -> bool:
     """Whether a frame shows nothing: black, as of a camera that drops out, or white, as in a flash."""
     stride = max(1, frame.shape[0] // 60)
     seen = frame[::stride, ::stride]
-    return bool(max((seen < BLACK).mean(), (seen > WHITE).mean()) > ALL)
+    return bool(max(np.count_nonzero(seen < BLACK), np.count_nonzero(seen > WHITE)) > ALL * seen.size)
 
 
 def luma(frames: UInt8[np.ndarray, "*t h w 3"]) -> Float32[np.ndarray, "*t h w"]:
