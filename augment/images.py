@@ -1,7 +1,7 @@
 """Array operations on pictures and masks that more than one step needs."""
 
 import numpy as np
-from jaxtyping import Bool, Float32, Shaped, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
 from PIL import Image
 
 BLACK, WHITE = 12, 243  # grey levels: beyond them noise or saturation rules
@@ -13,29 +13,31 @@ def pixels(fraction: float, height: int) -> int:
     return max(1, round(fraction * height)) if fraction > 0 else 0
 
 
-def planar(picture: Shaped[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "h w 3"]:
-    """As float32, in memory one channel after the other: arithmetic on it, and what comes of it, is much faster."""
-    return np.moveaxis(np.moveaxis(picture, -1, 0).astype(np.float32, order="C"), 0, -1)
+def exposed(picture: UInt8[np.ndarray, "h w 3"], gain: Float32[np.ndarray, "3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Every channel times its gain, rounded, at most 255."""
+    if (gain == 1).all():
+        return picture
+    levels = np.minimum(np.arange(256) * gain[:, None] + np.float32(0.5), 255).astype(np.uint8)
+    return np.asarray(Image.fromarray(picture).point(levels.ravel().tolist()))
 
 
-def interleaved(picture: Float32[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Rounded to 0..255, in memory one pixel after the other, as pictures come and go."""
-    rounded = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
-    return np.stack(list(np.moveaxis(rounded, -1, 0)), axis=-1)
-
-
-def grow(masks: Bool[np.ndarray, "*t h w"], radius: int) -> Bool[np.ndarray, "*t h w"]:
-    """Dilate by a square of side `2 radius + 1` pixels."""
+def grow(values: Shaped[np.ndarray, "*t h w"], radius: int) -> Shaped[np.ndarray, "*t h w"]:
+    """Dilate masks, or values of at least 0, by a square of side `2 radius + 1` pixels."""
+    greatest = np.bitwise_or if values.dtype == np.bool_ else np.maximum
     for axis in (-1, -2) if radius else ():
-        masks = _over_windows(np.bitwise_or, masks, radius, axis, repeated=False)
-    return masks
+        values = _over_windows(greatest, values, radius, axis, repeated=False)
+    return values
 
 
 def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.ndarray, "*t h w"]:
     """Mean over a square of side `2 radius + 1` pixels, edges repeated."""
+    return box_sum(values, radius) * np.float32((2 * radius + 1) ** -2)
+
+
+def box_sum(values: Shaped[np.ndarray, "*t h w"], radius: int) -> Shaped[np.ndarray, "*t h w"]:
+    """Likewise the sum; keeps the dtype, which has to hold it."""
     for axis in (-1, -2) if radius else ():
         values = _over_windows(np.add, values, radius, axis, repeated=True)
-        values *= np.float32(1 / (2 * radius + 1))
     return values
 
 
@@ -50,8 +52,8 @@ def _over_windows(
 
     Beyond the edge they are repeated, or there is nothing.
     """
-    padding = [(radius, radius) if number == axis % values.ndim else (0, 0) for number in range(values.ndim)]
-    windows = np.pad(values, padding, mode="edge" if repeated else "constant").swapaxes(axis, 0)
+    before, after = (values.take([edge] * radius, axis) * repeated for edge in (0, -1))
+    windows = np.concatenate([before, values, after], axis).swapaxes(axis, 0)
     count, done, width = values.shape[axis], 1, 2
     result = windows[:count]
     while width <= 2 * radius + 1:
@@ -102,6 +104,39 @@ def warp(picture: Shaped[np.ndarray, "h w *c"], by: Float32[np.ndarray, "6"]) ->
     return np.asarray(moved).view(picture.dtype)
 
 
+def colours(picture: UInt8[np.ndarray, "h w 3"], where: Int64[np.ndarray, " n"]) -> Float32[np.ndarray, "3 n"]:
+    """Of some pixels, given by their flat indices."""
+    return picture.reshape(-1, 3).take(where, axis=0).T.astype(np.float32, order="C")
+
+
+def warped_colours(
+    picture: UInt8[np.ndarray, "h w 3"], where: Int64[np.ndarray, " n"], by: Float32[np.ndarray, "6"]
+) -> Float32[np.ndarray, "3 n"]:
+    """The same of a picture that `warp` has moved, not rounded."""
+    if not by.any():
+        return colours(picture, where)
+    height, width = picture.shape[:2]
+    points = carried(np.stack(np.divmod(where, width)).astype(np.float64), unwarp(by), height, width)
+    y, x = np.clip(points, 0, np.array([[height - 1], [width - 1]]))
+    top, left = y.astype(np.int64), x.astype(np.int64)
+    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    down, across = (y - top).astype(np.float32), (x - left).astype(np.float32)
+    upper, lower = (
+        (1 - across) * colours(picture, row * width + left) + across * colours(picture, row * width + right)
+        for row in (top, bottom)
+    )
+    return (1 - down) * upper + down * lower
+
+
+def carried(
+    points: Float64[np.ndarray, "2 *n"], by: Float32[np.ndarray, "6"], height: int, width: int
+) -> Float64[np.ndarray, "2 *n"]:
+    """Where an affine map moves points of a picture, rows and columns."""
+    dy, dx, yy, yx, xy, xx = by.tolist()
+    y, x = points[0] - (height - 1) / 2, points[1] - (width - 1) / 2
+    return points + np.stack([dy + yy * y + yx * x, dx + xy * y + xx * x])
+
+
 def unwarp(by: Float32[np.ndarray, "*t 6"]) -> Float32[np.ndarray, "*t 6"]:
     """The affine map that takes back another."""
     dy, dx, yy, yx, xy, xx = np.moveaxis(by.astype(np.float64), -1, 0)
@@ -122,7 +157,7 @@ def is_blank(frame: UInt8[np.ndarray, "h w 3"]) -> bool:
     """Whether a frame shows nothing: black, as of a camera that drops out, or white, as in a flash."""
     stride = max(1, frame.shape[0] // 60)
     seen = frame[::stride, ::stride]
-    return bool(max((seen < BLACK).mean(), (seen > WHITE).mean()) > ALL)
+    return bool(max(np.count_nonzero(seen < BLACK), np.count_nonzero(seen > WHITE)) > ALL * seen.size)
 
 
 def luma(frames: UInt8[np.ndarray, "*t h w 3"]) -> Float32[np.ndarray, "*t h w"]:
@@ -162,6 +197,11 @@ def enlarged(masks: Bool[np.ndarray, "t h w"], factor: int, height: int, width: 
     return blocks.reshape(count, factor * rows, factor * columns)[:, :height, :width]
 
 
-def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "3 h w"]:
-    """The same, channels first."""
+def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int = 1) -> Float32[np.ndarray, "3 h w"]:
+    """The same as float32, in memory one channel after the other: arithmetic on it is much faster."""
     return np.ascontiguousarray(np.moveaxis(reduced(picture, reduction), -1, 0), dtype=np.float32)
+
+
+def shares(mask: Bool[np.ndarray, "H W"], reduction: int) -> UInt8[np.ndarray, "h w"]:
+    """How much of every reduced pixel is set, 0..255; not 0 where any of it is."""
+    return reduced(mask.view(np.uint8) * np.uint8(255), reduction)

@@ -4,14 +4,14 @@ A warp says how the plate has to be moved to lie on a frame, as `images.warp` de
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from augment.images import planar, warp
+from augment.images import exposed, reduced, shares, warp
 from robot_io.types import MaskTrack, Role
 
 __all__ = [
@@ -76,11 +76,15 @@ class Backdrop:
     grain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=np.float32))
     """Standard deviation of the recording's noise, grey levels per channel."""
 
-    def behind(self, plate: UInt8[np.ndarray, "h w 3"], index: int) -> Float32[np.ndarray, "h w 3"]:
-        """A plate as frame `index` of the clip would show it, 0..255."""
-        moved = planar(warp(plate, self.warps[index]))
-        moved *= self.gains[index]
-        return np.asarray(np.minimum(moved, np.float32(255), out=moved))
+    def behind(self, plate: UInt8[np.ndarray, "h w 3"], index: int) -> UInt8[np.ndarray, "h w 3"]:
+        """A plate as frame `index` of the clip would show it."""
+        return exposed(warp(plate, self.warps[index]), self.gains[index])
+
+    def reduced(self, factor: int) -> "Backdrop":
+        """The same behind frames reduced by `images.reduced`."""
+        warps = self.warps / np.array([factor, factor, 1, 1, 1, 1], dtype=np.float32)
+        clean, new = reduced(self.clean, factor), reduced(self.new, factor)
+        return replace(self, clean=clean, new=new, hole=shares(self.hole, factor) > 0, warps=warps)
 
 
 @runtime_checkable

@@ -133,7 +133,7 @@ def _ours(episode: Episode, truth: Truth, segment: type[Segmenter], painting: np
 def _attempt(episode: Episode, masks: np.ndarray, backdrop: Backdrop) -> Attempt:
     clip, composite = episode.cameras[CAMERA].read(0, episode.length), Composite(grain=0.0)
     restaged, exact = composite(clip, masks, backdrop)
-    plates = [np.rint(backdrop.behind(backdrop.clean, index)).astype(np.uint8) for index in range(len(clip))]
+    plates = [backdrop.behind(backdrop.clean, index) for index in range(len(clip))]
     unshaded, _ = replace(composite, light=Light(shadows=False))(clip, masks, backdrop)
     return Attempt(masks, exact, np.stack(plates), restaged.frames, unshaded.frames)
 

@@ -2,11 +2,9 @@
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from scipy import ndimage
 
 from augment.check.base import CameraCheck, Verdict, Window
-from augment.check.view import shares
-from augment.images import grow, planes
+from augment.images import grow, planes, shares
 
 WORKING_HEIGHT = 240  # pixels: outlines are too fine for less
 EVERY = 8  # frames: outlines do not change much from one to the next
@@ -27,7 +25,7 @@ class Seam(CameraCheck):
             outline = grow(keep, 1) & ~keep
             frames = window.composed.frames[index], window.recorded.frames[index]
             made, was = (_slope(frame, reduction) for frame in frames)
-            bare = (_strongest(made, 1) > EDGE) & (_strongest(was, 1 + APART) < FLAT)
+            bare = (grow(made, 1) > EDGE) & (grow(was, 1 + APART) < FLAT)
             self._bare += int((bare & outline).sum())
             self._outline += int(outline.sum())
 
@@ -46,7 +44,3 @@ class Seam(CameraCheck):
 def _slope(picture: UInt8[np.ndarray, "H W 3"], reduction: int) -> Float32[np.ndarray, "h w"]:
     """Change of brightness from pixel to pixel, grey levels."""
     return np.asarray(np.hypot(*np.gradient(planes(picture, reduction).mean(axis=0))))
-
-
-def _strongest(slope: Float32[np.ndarray, "h w"], radius: int) -> Float32[np.ndarray, "h w"]:
-    return np.asarray(ndimage.maximum_filter(slope, 2 * radius + 1))

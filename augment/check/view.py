@@ -7,10 +7,9 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from scipy import ndimage
 
 from augment.check.base import Verdict, Window
-from augment.images import box_blur, grow, is_blank, pixels, planes, reduced, unwarp, warp
+from augment.images import box_blur, carried, grow, is_blank, pixels, planes, shares, unwarp, warp
 
 WORKING_HEIGHT = 120  # pixels: frames are looked at at about this size
 NEAR = 0.02  # of the height: so close to what is kept, pixels are mixed
@@ -74,10 +73,8 @@ class View:
 
     def place(self, row: float, column: float) -> tuple[float, float]:
         """Where on the plate a point of the frame lies, row and column."""
-        height, width = self.keep.shape
-        dy, dx, yy, yx, xy, xx = unwarp(self.warp).tolist()
-        y, x = row - (height - 1) / 2, column - (width - 1) / 2
-        return row + dy + yy * y + yx * x, column + dx + xy * y + xx * x
+        back = carried(np.array([row, column]), unwarp(self.warp), *self.keep.shape)
+        return float(back[0]), float(back[1])
 
 
 class ViewCheck(ABC):
@@ -95,16 +92,13 @@ class ViewCheck(ABC):
 def views(window: Window) -> Iterator[View]:
     """Every frame of a window that shows something, reduced; the others are kept whole (`pipeline.episode`)."""
     reduction = max(1, round(window.keep.shape[1] / WORKING_HEIGHT))
-    backdrop = window.backdrop
-    clean, hole = reduced(backdrop.clean, reduction), shares(backdrop.hole, reduction) > 0
-    busy = ndimage.maximum_filter(np.hypot(*np.gradient(planes(clean, 1).mean(axis=0))), 3)
+    small = window.backdrop.reduced(reduction)
+    busy = grow(np.hypot(*np.gradient(planes(small.clean).mean(axis=0))), 1)
     support = None if window.support is None else window.support[::reduction, ::reduction]
     for index, keep in enumerate(window.keep):
         if is_blank(window.recorded.frames[index]):
             continue
-        share = shares(keep, reduction)
-        by, gain = backdrop.warps[index].copy(), backdrop.gains[index]
-        by[:2] /= reduction
+        share, by = shares(keep, reduction), small.warps[index]
         yield View(
             index=window.recorded.start + index,
             area=np.count_nonzero(keep) / keep.size,
@@ -112,21 +106,15 @@ def views(window: Window) -> Iterator[View]:
             composed=planes(window.composed.frames[index], reduction),
             keep=share > 0,
             inside=share == 255,
-            clean=np.minimum(planes(warp(clean, by), 1) * gain[:, None, None], np.float32(255)),
+            clean=planes(small.behind(small.clean, index)),
             busy=busy,
-            hole=grow(warp(hole, by), 1),
+            hole=grow(warp(small.hole, by), 1),
             support=None if support is None else warp(support, by),
             warp=by,
-            gain=gain,
+            gain=small.gains[index],
         )
 
 
 def solid(mask: Mask) -> Mask:
     """Without specks and thin lines."""
     return np.asarray(box_blur(mask.astype(np.float32), 1) > 0.5)
-
-
-def shares(mask: Bool[np.ndarray, "H W"], reduction: int) -> np.ndarray:
-    """How much of every reduced pixel is set, 0..255."""
-    grey = mask.view(np.uint8) * np.uint8(255)
-    return reduced(grey, reduction)

@@ -7,7 +7,7 @@ by `ratio ** (1 / 2.2)` is then the same as multiplying its linear light by the 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
 from augment.images import box_blur, pixels
@@ -18,7 +18,6 @@ DARK = 40.0  # grey levels: too dark a plate to tell a ratio
 DRIFT = 0.12  # of a channel's ratio from the mean: more is another surface, not another light
 SHADE = 0.1  # loss of linear light: what loses more tells the colour of a shadow
 FEW = 0.001  # of the picture in full shadow: that much is needed to tell it
-LITTLE = 0.001  # loss of linear light that shows nowhere
 REACH = 6  # times the blur: how far light is interpolated where nothing is known
 
 
@@ -35,53 +34,38 @@ class Light:
     softness: float = 1.0
     """Exponent of the ratio: below 1 for a new light that is softer than the recorded one."""
 
-    def ratio(
+    def left(
         self,
-        seen: Float32[np.ndarray, "h w 3"],
-        expected: Float32[np.ndarray, "h w 3"],
+        seen: Float32[np.ndarray, "3 h w"],
+        expected: Float32[np.ndarray, "3 h w"],
         background: Bool[np.ndarray, "h w"],
-    ) -> Float32[np.ndarray, "h w 3"]:
-        """Factor in 0.05..1 for linear light at every pixel; known on the background, interpolated elsewhere.
+        height: int,
+        width: int,
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """What the frame's light makes of white, 0..255 as recorded: 255 where nothing is lost, or shadows are not wanted.
 
-        Shadows have a colour, that of the light which is left in them: the channels lose light in one proportion, which
-        is the same all over a frame.
+        Known on the background, interpolated elsewhere. Shadows have a colour, that of the light which is left in them:
+        the channels lose light in one proportion, which is the same all over a frame.
 
-        `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded.
+        `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded, perhaps reduced.
         `background`: True where the frame shows the plate's surfaces for sure.
         """
-        return self._shade(seen, expected, background, self.softness)
-
-    def factor(
-        self,
-        seen: Float32[np.ndarray, "h w 3"],
-        expected: Float32[np.ndarray, "h w 3"],
-        background: Bool[np.ndarray, "h w"],
-    ) -> Float32[np.ndarray, "h w 3"]:
-        """The same for recorded values; 1 everywhere if shadows are not to be carried over."""
         if not self.shadows:
-            return np.ones(seen.shape, dtype=np.float32)
-        return self._shade(seen, expected, background, self.softness / GAMMA)
-
-    def _shade(
-        self,
-        seen: Float32[np.ndarray, "h w 3"],
-        expected: Float32[np.ndarray, "h w 3"],
-        background: Bool[np.ndarray, "h w"],
-        exponent: float,
-    ) -> Float32[np.ndarray, "h w 3"]:
-        """A power of the ratio of linear light; exactly 1 where next to nothing is lost."""
-        half = (slice(None, None, 2), slice(None, None, 2))  # light is smooth: half the resolution is plenty
-        there, before = (np.moveaxis(picture[half], -1, 0) + np.float32(2) for picture in (seen, expected))
-        ratios = there / before
+            return np.full((height, width, 3), 255, dtype=np.uint8)
+        ratios = (seen + 2) / (expected + 2)
         mean = ratios.mean(axis=0)
-        known = background[half] & ((np.abs(ratios - mean) < DRIFT) & (before > DARK + 2)).all(axis=0)
+        known = background & ((np.abs(ratios - mean) < DRIFT) & (expected > DARK)).all(axis=0)
         light = self._smooth(np.clip(mean, 0, np.float32(1.1)) ** np.float32(GAMMA), known.astype(np.float32))
-        lost = 1 - _enlarged(light, *seen.shape[:2])
-        shaded = lost > LITTLE
-        left = 1 - lost[shaded] * _colour(ratios, mean, known)[:, None]
-        factor = np.ones((3, *lost.shape), dtype=np.float32)
-        factor[:, shaded] = np.clip(left, np.float32(DARKEST), 1) ** np.float32(exponent)
-        return np.moveaxis(factor, 0, -1)
+        grey = np.rint(255 * light ** np.float32(1 / GAMMA)).astype(np.uint8)
+        large = Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR)
+        large.putpalette(self._tints(_colour(ratios, mean, known)).tobytes())
+        return np.asarray(large.convert("RGB"))
+
+    def _tints(self, colour: Float32[np.ndarray, "3"]) -> UInt8[np.ndarray, "256 3"]:
+        """What the channels record where their mean is 0..255, of white."""
+        lost = 1 - (np.arange(256, dtype=np.float32)[:, None] / 255) ** np.float32(GAMMA)
+        left = np.clip(1 - lost * colour, np.float32(DARKEST), 1)
+        return np.rint(255 * left ** np.float32(self.softness / GAMMA)).astype(np.uint8)
 
     def _smooth(
         self, linear: Float32[np.ndarray, "h w"], weight: Float32[np.ndarray, "h w"]
@@ -111,9 +95,10 @@ def _average(
     otherwise: np.float32 | Float32[np.ndarray, "h w"],
 ) -> Float32[np.ndarray, "h w"]:
     """Weighted mean over two passes of a box; `otherwise` where no weight is near."""
-    total, mass = values * weight, weight
+    sums = np.stack([values * weight, weight])
     for _ in range(2):
-        total, mass = box_blur(total, radius), box_blur(mass, radius)
+        sums = box_blur(sums, radius)
+    total, mass = sums
     return np.asarray(np.where(mass > 0.02, total / np.maximum(mass, np.float32(0.02)), otherwise))
 
 

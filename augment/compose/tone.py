@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Int16, UInt8
 
-from augment.images import planar
+from augment.images import exposed
 
 GAMMA = 2.2
 PERIOD = 64  # pixels within which every frame takes another piece of the same noise
@@ -22,18 +22,17 @@ def matched(
     known = ~hole if not hole.all() else np.ones_like(hole)
     ours, theirs = ((plate[known].astype(np.float32) / 255) ** np.float32(GAMMA) for plate in (clean, new))
     factor = np.clip((ours.mean(axis=0) + 1e-3) / (theirs.mean(axis=0) + 1e-3), 1 / (1 + most), 1 + most)
-    levels = np.arange(256, dtype=np.float32)[:, None] * factor.astype(np.float32) ** np.float32(1 / GAMMA)
-    table = np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
-    return np.stack([table[new[..., channel], channel] for channel in range(3)], axis=-1)
+    return exposed(new, factor.astype(np.float32) ** np.float32(1 / GAMMA))
 
 
-def grain(frame: int, height: int, width: int) -> Float32[np.ndarray, "h w 3"]:
-    """Noise of one frame, standard normal: another piece of one field for every number, the same in every run."""
+def grain(frame: int, sigma: Float32[np.ndarray, "3"], height: int, width: int) -> Int16[np.ndarray, "h w 3"]:
+    """Noise of one frame, `sigma` its standard deviation per channel: another piece of one field for every number."""
     down, right = np.random.default_rng(frame).integers(0, PERIOD, 2)
-    return _field(height, width)[down : down + height, right : right + width]
+    return _field(height, width, *sigma.tolist())[down : down + height, right : right + width]
 
 
 @lru_cache(maxsize=4)
-def _field(height: int, width: int) -> Float32[np.ndarray, "H W 3"]:
+def _field(height: int, width: int, *sigma: float) -> Int16[np.ndarray, "H W 3"]:
     shape = (height + PERIOD, width + PERIOD, 3)
-    return planar(np.random.default_rng(0).standard_normal(shape, dtype=np.float32))
+    normal = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    return np.rint(normal * np.array(sigma, dtype=np.float32)).astype(np.int16)

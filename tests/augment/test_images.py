@@ -6,15 +6,16 @@ from hypothesis import strategies as st
 from augment.images import (
     box_blur,
     displacements,
+    exposed,
     grow,
-    interleaved,
     is_blank,
     pixels,
-    planar,
     resize,
+    shares,
     translate,
     unwarp,
     warp,
+    warped_colours,
 )
 from tests.scenes import wall
 
@@ -112,10 +113,21 @@ def test_a_grey_wall_is_not_blank() -> None:
     assert not is_blank(np.full((96, 128, 3), 128, np.uint8))
 
 
-def test_planar_and_back_is_identity() -> None:
-    picture = wall(0)
-    np.testing.assert_array_equal(planar(picture), picture)
-    assert planar(picture)[..., 0].flags.c_contiguous
-    again = interleaved(planar(picture) + np.float32(0.4))
-    np.testing.assert_array_equal(again, picture)
-    assert again.flags.c_contiguous
+def test_colours_of_a_warped_picture_are_those_that_warping_gives() -> None:
+    picture, where = wall(0, 40, 60), np.random.default_rng(0).integers(0, 40 * 60, 500)
+    for by in (np.zeros(6, np.float32), TURN, TURN * 3):
+        expected = warp(picture, by).reshape(-1, 3)[where].T
+        assert np.abs(warped_colours(picture, where, by) - expected).max() <= 1
+
+
+def test_exposure_is_a_factor_for_each_channel() -> None:
+    gain = np.array([0.5, 1.0, 1.5], np.float32)
+    expected = np.floor(np.minimum(wall(0) * gain + np.float32(0.5), 255))
+    np.testing.assert_array_equal(exposed(wall(0), gain), expected)
+
+
+def test_any_of_a_mask_counts_when_it_is_reduced() -> None:
+    mask = np.zeros((8, 12), bool)
+    mask[3, 5], mask[4:, 8:] = True, True
+    np.testing.assert_array_equal(np.argwhere(shares(mask, 4)), [[0, 1], [1, 2]])
+    assert shares(mask, 4)[1, 2] == 255
