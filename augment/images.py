@@ -153,6 +153,11 @@ def displacements(by: Float32[np.ndarray, "*t 6"], height: int, width: int) -> F
     return np.stack([dy + yy * y + yx * x, dx + xy * y + xx * x], axis=-1)
 
 
+def greatest_displacement(by: Float32[np.ndarray, "*t n"], height: int, width: int) -> Float32[np.ndarray, "*t"]:
+    """How far a map moves the corner of a picture that it moves most, pixels along an axis."""
+    return np.asarray(np.abs(displacements(by, height, width)).max(axis=(-2, -1)))
+
+
 def is_blank(frame: UInt8[np.ndarray, "h w 3"]) -> bool:
     """Whether a frame shows nothing: black, as of a camera that drops out, or white, as in a flash."""
     stride = max(1, frame.shape[0] // 60)

@@ -30,6 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
+from augment.images import unwarp, warp
 from augment.types import Backdrop, Background, MaskTrack, Role, Stability
 from robot_io.errors import EpisodeError
 
@@ -145,7 +146,8 @@ class Layers:
     def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
         seen = np.zeros((self.height, self.width), dtype=np.bool_)
         for start in range(0, self.length if role in self.roles else 0, WINDOW):
-            seen |= self._union({role}, start, start + WINDOW).any(axis=0)
+            for index, mask in enumerate(self._union({role}, start, start + WINDOW), start):
+                seen |= warp(mask, unwarp(self.warps[index]))
         return seen
 
     def _union(self, roles: Collection[Role], start: int, stop: int) -> Bool[np.ndarray, "t h w"]:

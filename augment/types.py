@@ -98,7 +98,7 @@ class SceneView(Protocol):
     @property
     def plate(self) -> UInt8[np.ndarray, "h w 3"]: ...
     def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
-        """Where a role is seen in any frame."""
+        """Where a role is seen in any frame, on the plate."""
         ...
 
 

@@ -21,8 +21,9 @@ from augment.scene import Survey
 from augment.segment import Motion, Recorded, Segmenter
 from augment.types import Backdrop, Role
 from robot_io.tabletop.spec import Conditions, TabletopSpec
-from robot_io.types import Episode, FrameWriter, Truth
+from robot_io.types import Episode, FrameSource, FrameWriter, Truth
 from workflows import _config
+from workflows._painting import frame_to_paint
 from workflows._rivals import RIVALS
 
 CAMERA = "agentview_image"
@@ -97,7 +98,7 @@ def table(
 def attempts(episode: Episode, truth: Truth) -> Iterator[tuple[str, Mapping[str, float]]]:
     """Name of a method -> its figures. What never moves is painted for all of them, as a user would."""
     frames = episode.cameras[CAMERA].read(0, episode.length).frames
-    still = np.asarray(truth.masks[Role.ROBOT].all(axis=0))
+    still = painting(episode.cameras[CAMERA], truth.masks[Role.ROBOT])
     alone = replace(episode, cameras={CAMERA: episode.cameras[CAMERA]}, masks={CAMERA: _movable(episode)})
     unpainted = np.zeros_like(still)
     yield "motion", judge(frames, truth, _ours(alone, truth, Motion, still))
@@ -116,12 +117,24 @@ def attempts(episode: Episode, truth: Truth) -> Iterator[tuple[str, Mapping[str,
         yield name, judge(frames, truth, _attempt(episode, masks | still, backdrop))
 
 
-def _ours(episode: Episode, truth: Truth, segment: type[Segmenter], painting: np.ndarray) -> Attempt:
+def painting(frames: FrameSource, robot: np.ndarray) -> np.ndarray:
+    """What a person paints on the picture that `restage preview` gives to paint on: of the robot, what never moves.
+
+    `robot`: bool `(t, h, w)`, where it is. Returns bool `(h, w)`: what it covers in that frame and, with the sway taken
+    out, in every other one.
+    """
+    warps = Survey()(frames)[0].warps
+    index = frame_to_paint(frames, warps)
+    always = np.logical_and.reduce([warp(mask, unwarp(by)) for mask, by in zip(robot, warps, strict=True)])
+    return np.asarray(robot[index] & warp(always, warps[index]))
+
+
+def _ours(episode: Episode, truth: Truth, segment: type[Segmenter], still: np.ndarray) -> Attempt:
     with TemporaryDirectory(prefix="restage-evaluate-") as folder:
         painted = Path(folder) / "painted"
         painted.mkdir()
-        if painting.any():
-            Image.fromarray(painting).save(painted / f"{CAMERA}.robot.png")
+        if still.any():
+            Image.fromarray(still).save(painted / f"{CAMERA}.robot.png")
         perception = Perception(Survey(), segment(keep_always=str(painted)))
         layers = prepare(perception, Rendered(episode), episode.id, Path(folder) / "layers", Stopwatch())[CAMERA]
         # the first frame of a rendered camera is at rest: what it shows, the plate shows moved by its shift

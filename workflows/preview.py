@@ -1,4 +1,4 @@
-"""`restage preview`: a contact sheet and a short video of an episode with its masks."""
+"""`restage preview`: a contact sheet and a short video of an episode with its masks, and a picture to paint on."""
 
 import sys
 from collections.abc import Iterator
@@ -14,10 +14,12 @@ from augment.evaluation import contact_sheet, overlay
 from augment.layers import Layers, file_name
 from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
+from augment.types import Stability
 from robot_io.types import FrameSource
 from robot_io.video import write_video
 from workflows import _config
 from workflows._dataset import choose, companions_of, open_configured
+from workflows._painting import frame_to_paint
 
 WINDOW = 32
 DEFAULT_FPS = 10.0
@@ -44,7 +46,18 @@ def main(config: Any) -> int:
             video = stem.with_name(f"{stem.name}.mp4")
             write_video(video, _overlaid(frames, layers[camera]), episode.fps or DEFAULT_FPS)
             sys.stdout.write(f"{stem}.png\n{stem}.mp4\n")
+            if entry == dataset.entries[0] and layers[camera].stability != Stability.MOVING:
+                sys.stdout.write(f"{_to_paint_on(folder, frames, layers[camera])}\n")
     return 0
+
+
+def _to_paint_on(folder: Path, frames: FrameSource, layers: Layers) -> Path:
+    """No PNG, which would be taken for a painting: polygons drawn on it are saved beside it under the camera's name."""
+    path = folder / "paint" / f"{file_name(frames.camera)}.jpg"
+    path.parent.mkdir(exist_ok=True)
+    index = frame_to_paint(frames, layers.warps)
+    Image.fromarray(frames.read(index, index + 1).frames[0]).save(path, quality=95)
+    return path
 
 
 def masks_sheet(title: str, frames: FrameSource, layers: Layers, count: int) -> np.ndarray:

@@ -42,7 +42,7 @@ class Light:
         height: int,
         width: int,
     ) -> UInt8[np.ndarray, "H W 3"]:
-        """What the frame's light makes of white, 0..255 as recorded: 255 where nothing is lost, or shadows are not wanted.
+        """What the frame's light makes of white, 0..255 as recorded; 255 where nothing is lost, or shadows not wanted.
 
         Known on the background, interpolated elsewhere. Shadows have a colour, that of the light which is left in them:
         the channels lose light in one proportion, which is the same all over a frame.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from augment.errors import RequestError
-from augment.segment.painted import painted_files, painted_role, painted_tracks
+from augment.segment.painted import painted_files, painted_roles, painted_tracks
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import Episode
 
@@ -20,15 +20,16 @@ class Segmenter(ABC):
     """How often it is asked about samples before, each time with the plate that its last masks uncovered."""
 
     keep_always: str | None = None
-    """Folder of painted PNGs of parts that never move: `<camera>.png` or `<camera>.<role>.png`, white = keep."""
+    """Folder of what a person painted of parts that never move by themselves: `<camera>.png` or `<camera>.<role>.png`,
+    white = keep, and polygons, `<camera>.json`."""
 
     def __call__(self, episode: Episode, camera: str, background: Background) -> tuple[MaskTrack, ...]:
-        """Every track of a camera: found ones first, painted ones last. Raises EpisodeError."""
+        """Every track of a camera: found ones first, painted ones last. Raises as `painted` does."""
         return (*self.find(episode, camera, background), *self.painted(episode, camera, background))
 
     def painted(self, episode: Episode, camera: str, background: Background) -> tuple[MaskTrack, ...]:
-        """What a person painted. Raises EpisodeError."""
-        return painted_tracks(self.keep_always, episode.cameras[camera])
+        """What a person painted. Raises EpisodeError, and RequestError where polygons cannot be understood."""
+        return painted_tracks(self.keep_always, episode.cameras[camera], background)
 
     @abstractmethod
     def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
@@ -45,8 +46,11 @@ class Segmenter(ABC):
         """Roles that `find` covers on this camera, known without looking at pixels."""
 
     def roles(self, episode: Episode, camera: str) -> frozenset[Role]:
-        """Roles that somebody provides for this camera: the way to segment, or a painter."""
-        return self.provides(episode, camera) | {painted_role(path) for path in painted_files(self.keep_always, camera)}
+        """Roles that somebody provides for this camera: the way to segment, or a painter.
+
+        Raises RequestError where painted polygons cannot be understood.
+        """
+        return self.provides(episode, camera) | painted_roles(self.keep_always, camera)
 
     def files(self, episode: Episode, camera: str) -> list[Path]:
         """Files of the user's, besides the recording, that the tracks of a camera depend on."""
@@ -55,4 +59,6 @@ class Segmenter(ABC):
     def check(self) -> None:
         """Raises RequestError if a folder that an option names does not exist."""
         if self.keep_always is not None and not Path(self.keep_always).is_dir():
-            raise RequestError(f"segment.keep_always={self.keep_always} is not a folder; it holds painted <camera>.png")
+            raise RequestError(
+                f"segment.keep_always={self.keep_always} is not a folder; it holds painted <camera>.png or .json"
+            )

@@ -12,7 +12,7 @@ from PIL import Image
 from augment.images import halved, is_blank, warp
 from augment.segment.appearance import Surface, smoothed, texture
 from augment.segment.base import Segmenter
-from augment.segment.painted import painted_files, painted_role
+from augment.segment.painted import painted_roles
 from augment.segment.pieces import without_holes, without_specks
 from augment.segment.resting import find_resting
 from augment.segment.spread import ease, spread
@@ -54,8 +54,7 @@ class Motion(Segmenter):
         self, episode: Episode, camera: str, background: Background, tracks: Sequence[MaskTrack]
     ) -> Sequence[MaskTrack]:
         """What looks like the robot and rests, unless a person painted what does."""
-        painted = {painted_role(path) for path in painted_files(self.keep_always, camera)}
-        if not self.resting or Role.ROBOT in painted:
+        if not self.resting or Role.ROBOT in painted_roles(self.keep_always, camera):
             return []
         found = find_resting(episode.cameras[camera], background, tracks)
         return [found] if found else []

@@ -1,7 +1,6 @@
 """What looks like the things that move, and never does: a second arm at rest, the column that an arm stands on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int
@@ -11,6 +10,7 @@ from scipy import ndimage
 from augment.images import grow, unwarp, warp
 from augment.segment.appearance import smoothed
 from augment.segment.spread import ease, spread
+from augment.segment.still import StillMask, keep_still
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import FrameSource
 
@@ -24,27 +24,10 @@ SURE = 7.4  # how many times likelier a colour must be of what moves, to be cert
 REACH = 60.0  # squared pixels over which evidence spreads
 SMALLEST, LARGEST = 0.005, 0.35  # shares of the picture
 ROUNDS = 2
+LABEL = "looks like what moves, never moves"
 
 
-@dataclass(frozen=True, eq=False)
-class RestingMask:
-    """A MaskTrack of what has its place in the scene."""
-
-    mask: Bool[np.ndarray, "h w"]
-    """On the plate."""
-    warps: Float32[np.ndarray, "t 6"]
-    role: Role = Role.ROBOT
-    label: str = "looks like what moves, never moves"
-
-    def __len__(self) -> int:
-        return len(self.warps)
-
-    def read(self, start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
-        masks = [warp(self.mask, by) for by in self.warps[start:stop]]
-        return np.stack(masks) if masks else np.zeros((0, *self.mask.shape), np.bool_)
-
-
-def find_resting(frames: FrameSource, background: Background, tracks: Sequence[MaskTrack]) -> RestingMask | None:
+def find_resting(frames: FrameSource, background: Background, tracks: Sequence[MaskTrack]) -> StillMask | None:
     """The parts of the plate that have the colours of what `tracks` hold and touch it, or the picture's edge.
 
     By the ratio of two histograms of colour, what moves over what does not, whose logarithm spreads up to the plate's
@@ -65,7 +48,7 @@ def find_resting(frames: FrameSource, background: Background, tracks: Sequence[M
     if not SMALLEST < found.mean() < LARGEST:
         return None
     large = Image.fromarray(found).resize((frames.width, frames.height), Image.Resampling.NEAREST)
-    return RestingMask(np.asarray(large), background.warps)
+    return keep_still(np.asarray(large), frames, background, Role.ROBOT, LABEL)
 
 
 def _moving(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from augment.images import warp
 from augment.layers import Layers, LayersWriter, has_layers, layers_folder, layers_key, open_layers, write_layers
 from augment.types import Background, Role, Stability
 from robot_io.errors import EpisodeError
@@ -45,9 +46,21 @@ def test_what_was_written_is_read(layers: Layers) -> None:
     assert again.hole.sum() == 1
     np.testing.assert_array_equal(again.keep([Role.ROBOT], 2, 7), masks()[2:7])
     np.testing.assert_array_equal(again.keep([], 0, LENGTH), np.zeros_like(masks()))
-    np.testing.assert_array_equal(again.region(Role.ROBOT), masks().any(axis=0))
     assert again.keep([Role.ROBOT, Role.SUPPORT], 0, 3)[:, 30:].all()
     assert again.roles == {Role.ROBOT, Role.SUPPORT}
+
+
+def test_a_region_is_where_a_role_is_on_the_plate(tmp_path: Path) -> None:
+    table = np.zeros((HEIGHT, WIDTH), bool)
+    table[30:] = True
+    warps = np.zeros((LENGTH, 6), np.float32)
+    warps[:, 0] = np.arange(LENGTH) - 3
+    track = ArrayMask(Role.SUPPORT, "table", np.stack([warp(table, by) for by in warps]))
+    background = Background(Stability.NEAR_STATIC, warps, GAINS, wall(0), 0.9)
+    hole = np.zeros((HEIGHT, WIDTH), bool)
+    known = write_layers(tmp_path / "layers", {}, "front", background, wall(0), hole, [track])
+    np.testing.assert_array_equal(known.region(Role.SUPPORT), table)
+    assert not known.region(Role.ROBOT).any()
 
 
 def test_what_never_moves_is_one_picture(layers: Layers) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from augment.images import warp
 from augment.scene import Survey
 from augment.segment import Motion
 from augment.segment.resting import find_resting
@@ -38,15 +39,20 @@ def test_a_second_arm_at_rest_is_found() -> None:
     assert elsewhere.mean() < 0.02
 
 
-def test_it_is_read_in_windows_and_sways_with_the_scene() -> None:
+@pytest.mark.parametrize("carried", [True, False])
+def test_it_sways_with_the_scene_unless_the_camera_carries_it(carried: bool) -> None:
     source, track, background = scene(YELLOW)
-    warps = background.warps.copy()
+    frames, warps = source.read(0, LENGTH).frames.copy(), background.warps.copy()
     warps[3, :2] = (0, 4)
-    found = find_resting(source, replace(background, warps=warps), [track])
+    frames[3] = warp(frames[3], warps[3])
+    if carried:
+        frames[3][ARM] = YELLOW
+        frames[3, ARM[0], 20:24] = frames[3, ARM[0], 24:25]
+    found = find_resting(ArrayFrames("front", frames), replace(background, warps=warps), [track])
     assert found is not None
-    whole = found.read(0, LENGTH)
-    np.testing.assert_array_equal(np.concatenate([found.read(0, 5), found.read(5, LENGTH)]), whole)
-    np.testing.assert_array_equal(whole[3, :, 4:], whole[0, :, :-4])
+    there = found.read(0, LENGTH)
+    by = 0 if carried else 4
+    np.testing.assert_array_equal(there[3, :, by:], there[0, :, : 64 - by])
 
 
 def test_what_has_other_colours_is_part_of_the_scene() -> None:

@@ -186,9 +186,9 @@ def test_painted_parts_are_added_to_every_way(tmp_path: Path) -> None:
 
 def test_painted_at_the_wrong_size(tmp_path: Path) -> None:
     Image.new("L", (10, 10)).save(tmp_path / "front.png")
-    track = Recorded(keep_always=str(tmp_path))(episode(), "front", background(crossing_square()[0]))[-1]
+    known = background(crossing_square()[0])
     with pytest.raises(EpisodeError, match=r"front\.png is 10x10 pixels; its camera is 48x64"):
-        track.read(0, 1)
+        Recorded(keep_always=str(tmp_path))(episode(), "front", known)
 
 
 def test_folders_that_do_not_exist() -> None:

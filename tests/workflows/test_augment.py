@@ -182,6 +182,25 @@ def test_preview_draws_what_will_be_kept(demos: Path, tmp_path: Path) -> None:
     assert names == ["demo_1-front.mp4", "demo_1-front.png", "demo_1-wrist.mp4", "demo_1-wrist.png"]
 
 
+def test_preview_gives_a_picture_to_paint_on_and_takes_what_is_painted(demos: Path, tmp_path: Path) -> None:
+    words = [f"dataset.path={demos}", f"output.path={tmp_path / 'preview'}", "segment=recorded", "episodes=0,1"]
+    assert main(["preview", *words]) == 0
+    folder = tmp_path / "preview" / "paint"
+    (path,) = folder.iterdir()
+    assert path.name == "front.jpg", "none of the wrist camera, which moves"
+    picture = np.asarray(Image.open(path)).astype(int)
+    with h5py.File(demos) as file:
+        recorded = file["data/demo_0/obs/front"][()]
+    height, width = recorded.shape[1:3]
+    assert min(np.abs(picture - frame).mean() for frame in recorded.astype(int)) < 6
+    shape = {"label": "goal", "points": [[2, 3], [12, 9]], "shape_type": "rectangle"}
+    about = {"shapes": [shape], "imagePath": "front.jpg", "imageHeight": height, "imageWidth": width}
+    (folder / "front.json").write_text(json.dumps(about))
+    assert main(["preview", *words, f"segment.keep_always={folder}"]) == 0
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "preview").rglob("about.json")]
+    assert sum(track["label"] == "painted" for known in kept for track in known["tracks"]) == 2
+
+
 def command(source: Path, out: Path, *overrides: str) -> list[str]:
     words = [f"dataset.path={source}", f"output.path={out}", "segment=recorded", "recipe.variants=3", *overrides]
     return [sys.executable, "-m", "workflows.cli", "augment", *words]

@@ -118,6 +118,25 @@ def test_painted_for_another_size(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert is_valid(out, source)
 
 
+def test_polygons_that_are_not_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "painted" / "front.json"
+    path.parent.mkdir()
+    source, out = dataset(tmp_path / "in.hdf5", good()), tmp_path / "out.hdf5"
+
+    def tried(kind: str, width: int) -> int:
+        shape = {"label": "goal", "points": [[9, 9], [12, 12]], "shape_type": kind}
+        path.write_text(json.dumps({"shapes": [shape], "imageHeight": 96, "imageWidth": width}))
+        return augment(source, out, "segment=recorded", f"segment.keep_always={path.parent}")
+
+    assert tried("circle", 128) == 2
+    assert f"{path}: shapes[0] is a circle; understood are polygon and rectangle" in capsys.readouterr().err
+    assert not out.exists(), "nothing is begun that could not succeed"
+    assert tried("rectangle", 96) == 3
+    reason = f"{path} is 96x96 pixels; its camera is 96x128. Paint it on a frame of that size"
+    assert [failed["reason"] for failed in summary(out)["failed"]] == [reason]
+    assert tried("rectangle", 128) == 0
+
+
 def test_a_folder_of_masks_for_another_size(tmp_path: Path) -> None:
     frames, masks = good()
     source, out, folder = dataset(tmp_path / "in.hdf5", (frames, None)), tmp_path / "out.hdf5", tmp_path / "masks"

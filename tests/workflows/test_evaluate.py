@@ -7,8 +7,9 @@ pytest.importorskip("cv2")
 
 from robot_io.tabletop.episodes import render_episode
 from robot_io.tabletop.spec import Conditions, TabletopSpec
+from robot_io.types import Role
 from workflows import cli
-from workflows.evaluate import CAMERA, attempts, table
+from workflows.evaluate import CAMERA, attempts, painting, table
 
 
 def test_true_masks_are_perfect_and_nobody_changes_what_is_kept() -> None:
@@ -22,6 +23,21 @@ def test_true_masks_are_perfect_and_nobody_changes_what_is_kept() -> None:
     assert figures["motion"]["robot recall"] >= figures["motion, unpainted"]["robot recall"]
     assert figures["true masks"]["shadow gain"] > 0
     assert figures["motion"]["elsewhere"] > figures["median difference"]["elsewhere"]
+
+
+def test_what_never_moves_is_painted_on_one_picture() -> None:
+    """Whole, although the scene sways; nothing but the robot as that picture shows it."""
+    area = []
+    for sway in (0.0, 2.0):
+        episode, truth = render_episode(TabletopSpec(1, 64, 3, Conditions(sway=sway)), 0)
+        robot = truth[CAMERA].masks[Role.ROBOT]
+        painted = painting(episode.cameras[CAMERA], robot)
+        assert any((painted <= mask).all() for mask in robot)
+        area.append((painted.sum(), robot.all(axis=0).sum()))
+    (whole, same), (swaying, in_every_frame) = area
+    assert whole == same
+    assert 0.9 * whole < swaying < 1.1 * whole
+    assert in_every_frame < 0.85 * whole
 
 
 def test_values_are_taken_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
