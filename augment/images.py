@@ -104,28 +104,22 @@ def warp(picture: Shaped[np.ndarray, "h w *c"], by: Float32[np.ndarray, "6"]) ->
     return np.asarray(moved).view(picture.dtype)
 
 
-def colours(picture: UInt8[np.ndarray, "h w 3"], where: Int64[np.ndarray, " n"]) -> Float32[np.ndarray, "3 n"]:
-    """Of some pixels, given by their flat indices."""
-    return picture.reshape(-1, 3).take(where, axis=0).T.astype(np.float32, order="C")
-
-
-def warped_colours(
-    picture: UInt8[np.ndarray, "h w 3"], where: Int64[np.ndarray, " n"], by: Float32[np.ndarray, "6"]
+def colours(
+    picture: UInt8[np.ndarray, "h w 3"], where: Int64[np.ndarray, " n"], by: Float32[np.ndarray, "6"] | None = None
 ) -> Float32[np.ndarray, "3 n"]:
-    """The same of a picture that `warp` has moved, not rounded."""
-    if not by.any():
-        return colours(picture, where)
+    """Of some pixels, given by their flat indices; of the picture that `warp` has moved, but not rounded."""
+    if by is None or not by.any():
+        return np.asarray(picture.reshape(-1, 3).take(where, axis=0).T, dtype=np.float32, order="C")
     height, width = picture.shape[:2]
     points = carried(np.stack(np.divmod(where, width)).astype(np.float64), unwarp(by), height, width)
-    y, x = np.clip(points, 0, np.array([[height - 1], [width - 1]]))
-    top, left = y.astype(np.int64), x.astype(np.int64)
-    bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
-    down, across = (y - top).astype(np.float32), (x - left).astype(np.float32)
+    points = np.clip(points, 0, np.array([[height - 1], [width - 1]]))
+    corners = np.minimum(points.astype(np.int64), np.array([[height - 2], [width - 2]]))
+    down, across = (points - corners).astype(np.float32)
+    first = corners[0] * width + corners[1]
     upper, lower = (
-        (1 - across) * colours(picture, row * width + left) + across * colours(picture, row * width + right)
-        for row in (top, bottom)
+        (1 - across) * colours(picture, row) + across * colours(picture, row + 1) for row in (first, first + width)
     )
-    return (1 - down) * upper + down * lower
+    return np.asarray((1 - down) * upper + down * lower)
 
 
 def carried(
@@ -134,7 +128,7 @@ def carried(
     """Where an affine map moves points of a picture, rows and columns."""
     dy, dx, yy, yx, xy, xx = by.tolist()
     y, x = points[0] - (height - 1) / 2, points[1] - (width - 1) / 2
-    return points + np.stack([dy + yy * y + yx * x, dx + xy * y + xx * x])
+    return np.asarray(points + np.stack([dy + yy * y + yx * x, dx + xy * y + xx * x]))
 
 
 def unwarp(by: Float32[np.ndarray, "*t 6"]) -> Float32[np.ndarray, "*t 6"]:

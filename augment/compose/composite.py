@@ -9,7 +9,7 @@ from jaxtyping import Bool, UInt8
 from augment.compose.light import Light
 from augment.compose.matte import HALF, Shot, share
 from augment.compose.tone import grain, matched
-from augment.images import colours, grow, pixels, planes, shares, warp, warped_colours
+from augment.images import colours, grow, pixels, planes, shares, warp
 from augment.types import Backdrop
 from robot_io.types import Clip
 
@@ -81,12 +81,14 @@ class Composite:
         """The mixed pixels: the old background's share is exchanged for the new one's."""
         by, gain = backdrop.warps[index], backdrop.gains[index][:, None]
         seen, light, behind = (colours(picture, shot.mixed) for picture in (shot.seen, shot.light, new))
-        old = warped_colours(backdrop.clean, shot.mixed, by) * light * (gain / np.float32(255))
+        old = np.minimum(colours(backdrop.clean, shot.mixed, by) * gain, 255) * (light / 255)
         guessed = warp(backdrop.hole, by).ravel()[shot.mixed]
         alpha = share(shot, seen, old, guessed, pixels(self.band, len(shot.keep)))
         # seen = alpha * foreground + (1 - alpha) * old
-        return np.clip(seen + (1 - alpha) * (behind - old) + np.float32(0.5), 0, 255).astype(np.uint8).T
+        mixed = np.clip(np.rint(seen + (1 - alpha) * (behind - old)), 0, 255)
+        return np.asarray(mixed.T, dtype=np.uint8)
 
 
 def _shaded(picture: Picture, light: Picture) -> Picture:
-    return ((np.multiply(picture, light, dtype=np.uint16) + 127) // 255).astype(np.uint8)
+    """A picture in the light that makes `light` of white."""
+    return np.asarray((np.multiply(picture, light, dtype=np.uint16) + 127) // 255, dtype=np.uint8)

@@ -42,7 +42,7 @@ class Light:
         height: int,
         width: int,
     ) -> UInt8[np.ndarray, "H W 3"]:
-        """What the frame's light makes of white, 0..255 as recorded; 255 where nothing is lost, or shadows not wanted.
+        """What the frame's light makes of white, 0..255 as recorded: 255 where none is lost, or without `shadows`.
 
         Known on the background, interpolated elsewhere. Shadows have a colour, that of the light which is left in them:
         the channels lose light in one proportion, which is the same all over a frame.
@@ -65,7 +65,7 @@ class Light:
         """What the channels record where their mean is 0..255, of white."""
         lost = 1 - (np.arange(256, dtype=np.float32)[:, None] / 255) ** np.float32(GAMMA)
         left = np.clip(1 - lost * colour, np.float32(DARKEST), 1)
-        return np.rint(255 * left ** np.float32(self.softness / GAMMA)).astype(np.uint8)
+        return np.asarray(np.rint(255 * left ** np.float32(self.softness / GAMMA)), dtype=np.uint8)
 
     def _smooth(
         self, linear: Float32[np.ndarray, "h w"], weight: Float32[np.ndarray, "h w"]

@@ -1,27 +1,31 @@
 """A plate in the making: which of its pixels are support and which backdrop, and how both come together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 from scipy.spatial import ConvexHull
 
 from augment.generate.edge import Edge, find_edge, support_region
 from augment.generate.materials import paint
 from augment.generate.room import TABLE, Points, Room
-from augment.images import box_blur, pixels, resize
+from augment.images import pixels, resize
 from augment.types import SceneView
 
 FINE = 960  # rows that a plate is painted with, if that is 2 to 4 times its own
+PIECE = 1 << 16  # points that are painted at once
 CREASE = 0.05  # m: how far the darkness reaches where the support meets a wall
 BEHIND = 0.04  # of the height: how far the backdrop goes on behind the support, for its blur
 GAMMA = 2.2
 SHOULDER = 0.75  # colours above it are compressed, so that nothing bright is flat white
 
-Colours = Float32[np.ndarray, "H W 3"]
+Values = Float32[np.ndarray, " n"]
+Colours = Float32[np.ndarray, "n 3"]
+Surface = Callable[[Values, Values], Colours]  # sRGB in [0, 1] at points x, y
+Picture = UInt8[np.ndarray, "H W 3"]
 Grid = Bool[np.ndarray, "H W"]
 Positions = Float32[np.ndarray, "H W"]
 
@@ -41,23 +45,31 @@ class Canvas:
     backdrop: Bool[np.ndarray, "H W"]
     """All that is not support, and a little behind its far edge."""
 
+    def cover(self, picture: Picture, region: Grid, surface: Surface) -> None:
+        """Paint a region of a picture, in pieces that fit the processor's cache."""
+        where = np.flatnonzero(region)
+        for piece in np.array_split(where, -(-len(where) // PIECE) or 1):
+            colours = surface(self.x.ravel()[piece], self.y.ravel()[piece])
+            picture.reshape(-1, 3)[piece] = np.rint(np.clip(colours, 0, 1) * 255).astype(np.uint8)
+
     def finish(
-        self, backdrop: Colours, material: Mapping[str, Any], light: Mapping[str, Any]
+        self, backdrop: Picture, material: Mapping[str, Any], light: Mapping[str, Any]
     ) -> UInt8[np.ndarray, "h w 3"]:
         """The plate: the backdrop with the support before it."""
-        points = self.room.on_level(self.x[self.support], self.y[self.support])
-        colours = paint(material, points.u, points.v)
-        crease = self._crease(points)
-        light_on_it, gloss = self.room.light(light, points) * crease, self.room.gloss(light, points) * crease
-        backdrop[self.support] = shaded(colours, light_on_it, gloss[:, None])
-        large = np.rint(np.clip(backdrop, 0, 1) * 255).astype(np.uint8)
-        return resize(large, *self.shape)
 
-    def blurred(self, colours: Colours, radius: float) -> Colours:
+        def surface(x: Values, y: Values) -> Colours:
+            points = self.room.on_level(x, y)
+            crease = self._crease(points)
+            light_on_it, gloss = self.room.light(light, points) * crease, self.room.gloss(light, points) * crease
+            return shaded(paint(material, points.u, points.v), light_on_it, gloss[:, None])
+
+        self.cover(backdrop, self.support, surface)
+        return resize(backdrop, *self.shape)
+
+    def blurred(self, picture: Picture, radius: float) -> Picture:
         """Out of focus; `radius` in heights of the plate."""
-        size = pixels(radius, self.x.shape[0])
-        planes = np.moveaxis(colours, -1, 0)
-        return np.ascontiguousarray(np.moveaxis(box_blur(box_blur(planes, size), size), 0, -1))
+        box = ImageFilter.BoxBlur(pixels(radius, self.x.shape[0]))
+        return np.array(Image.fromarray(picture).filter(box).filter(box))
 
     @property
     def foot(self) -> float:

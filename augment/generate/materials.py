@@ -38,6 +38,7 @@ FAMILIES: dict[str, Family] = {
     "cloth": Family("fabric", (0.06, 0.12), (0.85, 1.0, 1.12), "support floor"),
 }
 DARKEST_WALL = 0.4
+SHADES = 1024  # of a material's ramp
 TWO_COLOURED = {"checker": (0.94, 0.93, 0.9), "stripes": (0.95, 0.94, 0.91)}
 
 
@@ -93,9 +94,10 @@ def paint(
     cos, sin = np.float32(np.cos(material["angle"])), np.float32(np.sin(material["angle"]))
     u, v = u / np.float32(material["size"]), v / np.float32(material["size"])
     values = PATTERNS[material["family"]](cos * u - sin * v, sin * u + cos * v, material["seed"])
-    ramp = np.array(material["colours"], dtype=np.float32)
-    stops = np.linspace(0, 1, len(ramp))
-    return np.stack([np.interp(values, stops, ramp[:, channel]) for channel in range(3)], axis=-1).astype(np.float32)
+    stops = np.linspace(0, 1, len(material["colours"]))
+    ramp = [np.interp(np.linspace(0, 1, SHADES), stops, channel) for channel in zip(*material["colours"], strict=True)]
+    nearest = np.rint(np.clip(values, 0, 1) * np.float32(SHADES - 1)).astype(np.int32)
+    return np.stack(ramp, axis=-1).astype(np.float32).take(nearest, axis=0)
 
 
 def _muted(colour: np.ndarray, saturation: float) -> np.ndarray:

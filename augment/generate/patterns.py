@@ -16,20 +16,26 @@ Pattern = Callable[[Grid, Grid, int], Grid]
 def lattice(i: np.ndarray, j: np.ndarray, seed: int) -> np.ndarray:
     """A fixed random number in [0, 1) for every integer point, float32."""
     mixed = (i.astype(np.uint32) * np.uint32(0x9E3779B1)) ^ (j.astype(np.uint32) * np.uint32(0x85EBCA77))
-    mixed = mixed ^ np.uint32(seed * 0xC2B2AE3D & 0xFFFFFFFF)
+    mixed ^= np.uint32(seed * 0xC2B2AE3D & 0xFFFFFFFF)
     for shift, factor in ((15, 0x2C1B3C6D), (12, 0x297A2D39)):
-        mixed = (mixed ^ (mixed >> np.uint32(shift))) * np.uint32(factor)
-    return ((mixed ^ (mixed >> np.uint32(15))) >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24)
+        mixed ^= mixed >> np.uint32(shift)
+        mixed *= np.uint32(factor)
+    mixed ^= mixed >> np.uint32(15)
+    return (mixed >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
 def noise(u: np.ndarray, v: np.ndarray, seed: int) -> np.ndarray:
     """Value noise with one feature per unit, in [0, 1]."""
-    i, j = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
-    x, y = (u - i).astype(np.float32), (v - j).astype(np.float32)
+    left, top = np.floor(u), np.floor(v)
+    x, y = u - left, v - top
     x, y = x * x * (3 - 2 * x), y * y * (3 - 2 * y)
-    top = lattice(i, j, seed) * (1 - x) + lattice(i + 1, j, seed) * x
-    bottom = lattice(i, j + 1, seed) * (1 - x) + lattice(i + 1, j + 1, seed) * x
-    return np.asarray(top * (1 - y) + bottom * y, dtype=np.float32)
+    i, j = left.astype(np.int32), top.astype(np.int32)
+    upper, lower = (_between(lattice(i, row, seed), lattice(i + 1, row, seed), x) for row in (j, j + 1))
+    return _between(upper, lower, y)
+
+
+def _between(first: np.ndarray, last: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return np.asarray(first + (last - first) * share)
 
 
 def fractal(u: np.ndarray, v: np.ndarray, seed: int, octaves: int = 4) -> np.ndarray:

@@ -63,9 +63,9 @@ class Photo(Generator):
             return self._crop(choices, scene.height, scene.width, scene.height)
         height, width = canvas.x.shape
         rows = int(np.flatnonzero(canvas.backdrop.any(axis=1))[-1]) + 1
-        backdrop = np.zeros((height, width, 3), dtype=np.float32)
-        backdrop[:rows] = self._crop(choices, height, width, rows).astype(np.float32) / 255
-        bright = float(np.clip(backdrop[:rows].mean() / MIDDLE, *LEVELS))
+        backdrop = np.zeros((height, width, 3), dtype=np.uint8)
+        backdrop[:rows] = self._crop(choices, height, width, rows)
+        bright = float(np.clip(backdrop[:rows].mean() / 255 / MIDDLE, *LEVELS))
         support = dict(choices["support"])
         support["colours"] = [[channel * bright for channel in colour] for colour in support["colours"]]
         return canvas.finish(canvas.blurred(backdrop, choices["blur"]), support, choices["light"])

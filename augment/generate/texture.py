@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,14 +56,16 @@ class Texture(Generator):
         self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "h w 3"]:
         canvas = open_canvas(scene, self.edge, choices["gap"])
-        backdrop = np.zeros((*canvas.x.shape, 3), dtype=np.float32)
-        backdrop[canvas.backdrop] = _surroundings(canvas, choices)
+        backdrop = np.zeros((*canvas.x.shape, 3), dtype=np.uint8)
+        canvas.cover(backdrop, canvas.backdrop, partial(_surroundings, canvas, choices))
         return canvas.finish(canvas.blurred(backdrop, choices["blur"]), choices["support"], choices["light"])
 
 
-def _surroundings(canvas: Canvas, choices: Mapping[str, Any]) -> Float32[np.ndarray, "n 3"]:
-    """Walls down to the floor, and the floor before them, for the backdrop's pixels."""
-    x, y, room = canvas.x[canvas.backdrop], canvas.y[canvas.backdrop], canvas.room
+def _surroundings(
+    canvas: Canvas, choices: Mapping[str, Any], x: Float32[np.ndarray, " n"], y: Float32[np.ndarray, " n"]
+) -> Float32[np.ndarray, "n 3"]:
+    """Walls down to the floor, and the floor before them."""
+    room = canvas.room
     wall = room.on_walls(x, y)
     middle, low, high = canvas.visible_wall
     colours = paint(choices["wall"], wall.u, wall.v)

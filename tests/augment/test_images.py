@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from augment.images import (
     box_blur,
+    colours,
     displacements,
     exposed,
     grow,
@@ -15,7 +16,6 @@ from augment.images import (
     translate,
     unwarp,
     warp,
-    warped_colours,
 )
 from tests.scenes import wall
 
@@ -117,7 +117,7 @@ def test_colours_of_a_warped_picture_are_those_that_warping_gives() -> None:
     picture, where = wall(0, 40, 60), np.random.default_rng(0).integers(0, 40 * 60, 500)
     for by in (np.zeros(6, np.float32), TURN, TURN * 3):
         expected = warp(picture, by).reshape(-1, 3)[where].T
-        assert np.abs(warped_colours(picture, where, by) - expected).max() <= 1
+        assert np.abs(colours(picture, where, by) - expected).max() <= 1
 
 
 def test_exposure_is_a_factor_for_each_channel() -> None:
