@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32
 from scipy import ndimage
 
 from augment.check.base import Verdict, Window
-from augment.images import box_blur, grow, is_blank, pixels, planes, reduced, unwarp, warp
+from augment.images import Warp, box_blur, destinations, grow, is_blank, pixels, planes, reduced, rescaled, unwarp, warp
 
 WORKING_HEIGHT = 120  # pixels: frames are looked at at about this size
 NEAR = 0.02  # of the height: so close to what is kept, pixels are mixed
@@ -45,7 +45,7 @@ class View:
     """Where the clean plate is a guess, and a little around it."""
     support: Mask | None
     """Where the new plate shows something to stand on; None if that is unknown."""
-    warp: Float32[np.ndarray, "6"]
+    warp: Warp
     """How the clean plate lies on this frame, as `images.warp` has it, in pixels of the reduced picture."""
     gain: Float32[np.ndarray, "3"]
 
@@ -75,9 +75,10 @@ class View:
     def place(self, row: float, column: float) -> tuple[float, float]:
         """Where on the plate a point of the frame lies, row and column."""
         height, width = self.keep.shape
-        dy, dx, yy, yx, xy, xx = unwarp(self.warp).tolist()
-        y, x = row - (height - 1) / 2, column - (width - 1) / 2
-        return row + dy + yy * y + yx * x, column + dx + xy * y + xx * x
+        middle = np.array([(height - 1) / 2, (width - 1) / 2], dtype=np.float32)
+        y, x = np.array([[row], [column]], dtype=np.float32) - middle[:, None]
+        (down,), (right,) = destinations(unwarp(self.warp), y, x)
+        return float(down + middle[0]), float(right + middle[1])
 
 
 class ViewCheck(ABC):
@@ -103,8 +104,7 @@ def views(window: Window) -> Iterator[View]:
         if is_blank(window.recorded.frames[index]):
             continue
         share = shares(keep, reduction)
-        by, gain = backdrop.warps[index].copy(), backdrop.gains[index]
-        by[:2] /= reduction
+        by, gain = rescaled(backdrop.warps[index], 1 / reduction), backdrop.gains[index]
         yield View(
             index=window.recorded.start + index,
             area=np.count_nonzero(keep) / keep.size,

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import grow, is_blank, pixels, reduced, unwarp, warp
+from augment.images import Warp, destinations, grow, is_blank, pixels, reduced, unwarp, warp
 from augment.scene.exposure import exposure
 from robot_io.types import FrameSource, MaskTrack
 
@@ -23,7 +23,7 @@ class Samples:
     """True where something stands before the background, or nothing was filmed."""
     indices: tuple[int, ...]
     """Frames of the recording that the first samples are; the others are of companions."""
-    warps: Float32[np.ndarray, "own 6"]
+    warps: Float32[Warp, "own"]
     """How those had moved."""
 
     def __add__(self, other: "Samples") -> "Samples":
@@ -72,7 +72,7 @@ def sample_indices(length: int, samples: int) -> list[int]:
     return sorted({round(position) for position in np.linspace(0, length - 1, count)})
 
 
-def take_samples(frames: FrameSource, warps: Float32[np.ndarray, "t 6"], indices: Sequence[int]) -> Samples:
+def take_samples(frames: FrameSource, warps: Float32[Warp, "t"], indices: Sequence[int]) -> Samples:
     """Registered samples of a recording, at the exposure they were filmed with. `warps`: of all its frames.
 
     Frames that show nothing are left out, unless all are such.
@@ -83,7 +83,7 @@ def take_samples(frames: FrameSource, warps: Float32[np.ndarray, "t 6"], indices
 
 
 def lay_over(
-    pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[np.ndarray, "n 6"], indices: Sequence[int] = ()
+    pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[Warp, "n"], indices: Sequence[int] = ()
 ) -> Samples:
     """Pictures that have moved by `warps`, moved back. `indices`: their places, if they are the recording's own."""
     moved = [warp(picture, back) for picture, back in zip(pictures, unwarp(warps), strict=True)]
@@ -91,11 +91,10 @@ def lay_over(
     return Samples(np.stack(moved), np.stack(beyond), tuple(indices), warps[: len(indices)])
 
 
-def _beyond(height: int, width: int, by: Float32[np.ndarray, "6"]) -> Bool[np.ndarray, "h w"]:
+def _beyond(height: int, width: int, by: Warp) -> Bool[np.ndarray, "h w"]:
     """Pixels that lie outside the frame once it is moved back."""
-    dy, dx, yy, yx, xy, xx = by
     y = (np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2))[:, None]
     x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
-    down, right = y + dy + yy * y + yx * x, x + dx + xy * y + xx * x
+    down, right = destinations(by, y, x)
     outside = (np.abs(down) > (height - 1) / 2 + 1e-3) | (np.abs(right) > (width - 1) / 2 + 1e-3)
     return np.asarray(outside)

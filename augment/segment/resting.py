@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float32, Int
 from PIL import Image
 from scipy import ndimage
 
-from augment.images import grow, unwarp, warp
+from augment.images import Warp, grow, unwarp, warp
 from augment.segment.appearance import smoothed
 from augment.segment.spread import ease, spread
 from augment.types import Background, MaskTrack, Role
@@ -32,7 +32,7 @@ class RestingMask:
 
     mask: Bool[np.ndarray, "h w"]
     """On the plate."""
-    warps: Float32[np.ndarray, "t 6"]
+    warps: Float32[Warp, "t"]
     role: Role = Role.ROBOT
     label: str = "looks like what moves, never moves"
 
