@@ -4,6 +4,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
 from PIL import Image
 
+Warp = Float32[np.ndarray, "8"]
+"""A homography, as of a camera that turns: dy, dx, yy, yx, xy, xx, zy, zx.
+
+What lies (y, x) pixels from the middle of the picture goes to (y + dy + yy*y + yx*x, x + dx + xy*y + xx*x) pixels from
+it, both divided by 1 + zy*y + zx*x.
+"""
+
 BLACK, WHITE = 12, 243  # grey levels: beyond them noise or saturation rules
 ALL = 0.99  # share of a frame beyond them that leaves nothing to see
 
@@ -83,29 +90,28 @@ def translate(picture: Shaped[np.ndarray, "h w *c"], shift: Float32[np.ndarray, 
     return picture
 
 
-def warp(picture: Shaped[np.ndarray, "h w *c"], by: Float32[np.ndarray, "6"]) -> Shaped[np.ndarray, "h w *c"]:
-    """Move by an affine map, edges repeated; keeps the dtype: uint8 or float32, bilinear, or bool, nearest.
-
-    `by`: dy, dx, yy, yx, xy, xx. What lies (y, x) from the middle of the picture is moved down by dy + yy*y + yx*x and
-    right by dx + xy*y + xx*x.
-    """
+def warp(picture: Shaped[np.ndarray, "h w *c"], by: Warp) -> Shaped[np.ndarray, "h w *c"]:
+    """Move by a homography, edges repeated; keeps the dtype: uint8 or float32, bilinear, or bool, nearest."""
     if not by[2:].any():
         return translate(picture, np.round(by[:2]) if picture.dtype == np.bool_ else by[:2])
     height, width = picture.shape[:2]
-    back = unwarp(by).astype(np.float64)
-    margin = 1 + int(np.ceil(np.abs(displacements(back.astype(np.float32), height, width)).max()))
+    back = unwarp(by)
+    # perspective bends what lies between corners and middle, by at most half as much as it displaces them
+    margin = 2 + int(1.5 * np.abs(displacements(back, height, width)).max())
     padded = np.pad(picture, [(margin, margin)] * 2 + [(0, 0)] * (picture.ndim - 2), mode="edge")
-    down, right = height / 2, width / 2  # Pillow counts from the corner of a pixel, not from its middle
-    rows = (back[4] * -down + back[5] * -right + back[1], back[2] * -down + back[3] * -right + back[0])
-    coefficients = (1 + back[5], back[4], rows[0] + margin, back[3], 1 + back[2], rows[1] + margin)
+    # Pillow counts from the corner of a pixel, not from its middle, and right before down
+    from_middle = np.array([[0, 1, -height / 2], [1, 0, -width / 2], [0, 0, 1]])
+    to_corner = np.array([[0, 1, width / 2 + margin], [1, 0, height / 2 + margin], [0, 0, 1]])
+    found = np.einsum("ij,jk,kl->il", to_corner, _matrix(back), from_middle)
+    coefficients = (found / found[2, 2]).ravel()[:8].tolist()
     method = Image.Resampling.NEAREST if picture.dtype == np.bool_ else Image.Resampling.BILINEAR
     source = Image.fromarray(padded.view(np.uint8) if picture.dtype == np.bool_ else padded)
-    moved = source.transform((width, height), Image.Transform.AFFINE, coefficients, method)
+    moved = source.transform((width, height), Image.Transform.PERSPECTIVE, coefficients, method)
     return np.asarray(moved).view(picture.dtype)
 
 
 def colours(
-    picture: UInt8[np.ndarray, "h w 3"], where: Int64[np.ndarray, " n"], by: Float32[np.ndarray, "6"] | None = None
+    picture: UInt8[np.ndarray, "h w 3"], where: Int64[np.ndarray, " n"], by: Warp | None = None
 ) -> Float32[np.ndarray, "3 n"]:
     """Of some pixels, given by their flat indices; of the picture that `warp` has moved, but not rounded."""
     if by is None or not by.any():
@@ -122,29 +128,51 @@ def colours(
     return np.asarray((1 - down) * upper + down * lower)
 
 
-def carried(
-    points: Float64[np.ndarray, "2 *n"], by: Float32[np.ndarray, "6"], height: int, width: int
-) -> Float64[np.ndarray, "2 *n"]:
-    """Where an affine map moves points of a picture, rows and columns."""
-    dy, dx, yy, yx, xy, xx = by.tolist()
-    y, x = points[0] - (height - 1) / 2, points[1] - (width - 1) / 2
-    return np.asarray(points + np.stack([dy + yy * y + yx * x, dx + xy * y + xx * x]))
+def carried(points: Float64[np.ndarray, "2 *n"], by: Warp, height: int, width: int) -> Float64[np.ndarray, "2 *n"]:
+    """Where a homography moves points of a picture, rows and columns."""
+    middle = (height - 1) / 2, (width - 1) / 2
+    down, right = destinations(by.astype(np.float64), points[0] - middle[0], points[1] - middle[1])
+    return np.stack([down + middle[0], right + middle[1]])
 
 
-def unwarp(by: Float32[np.ndarray, "*t 6"]) -> Float32[np.ndarray, "*t 6"]:
-    """The affine map that takes back another."""
-    dy, dx, yy, yx, xy, xx = np.moveaxis(by.astype(np.float64), -1, 0)
-    determinant = (1 + yy) * (1 + xx) - yx * xy
-    a, b, c, d = (1 + xx) / determinant, -yx / determinant, -xy / determinant, (1 + yy) / determinant
-    return np.stack([-(a * dy + b * dx), -(c * dy + d * dx), a - 1, b, c, d - 1], axis=-1).astype(np.float32)
+def unwarp(by: Float32[Warp, "*t"]) -> Float32[Warp, "*t"]:
+    """The homography that takes back another."""
+    return _numbers(np.linalg.inv(_matrix(by)))
 
 
-def displacements(by: Float32[np.ndarray, "*t 6"], height: int, width: int) -> Float32[np.ndarray, "*t 4 2"]:
-    """How far an affine map moves the corners of a picture, (down, right) pixels."""
-    dy, dx, yy, yx, xy, xx = (by[..., number, None] for number in range(6))
-    y = np.array([-1, -1, 1, 1], dtype=np.float32) * np.float32(height / 2)
-    x = np.array([-1, 1, -1, 1], dtype=np.float32) * np.float32(width / 2)
-    return np.stack([dy + yy * y + yx * x, dx + xy * y + xx * x], axis=-1)
+def rescaled(by: Warp, scale: float) -> Warp:
+    """The same homography for a picture `scale` times as large."""
+    return by * np.array([scale, scale, 1, 1, 1, 1, 1 / scale, 1 / scale], dtype=np.float32)
+
+
+def destinations(
+    by: Float32[Warp, "*t"], y: Float32[np.ndarray, "..."], x: Float32[np.ndarray, "..."]
+) -> tuple[Float32[np.ndarray, "..."], Float32[np.ndarray, "..."]]:
+    """Where what lies (y, x) pixels from the middle of the picture goes to, (down, right) pixels from it."""
+    dy, dx, yy, yx, xy, xx, zy, zx = np.moveaxis(by, -1, 0)
+    depth = 1 + zy * y + zx * x
+    return (y + dy + yy * y + yx * x) / depth, (x + dx + xy * y + xx * x) / depth
+
+
+def displacements(by: Float32[Warp, "*t"], height: int, width: int) -> Float32[np.ndarray, "*t 5 2"]:
+    """How far a homography moves the corners and the middle of a picture, (down, right) pixels."""
+    y = np.array([-1, -1, 1, 1, 0], dtype=np.float32) * np.float32(height / 2)
+    x = np.array([-1, 1, -1, 1, 0], dtype=np.float32) * np.float32(width / 2)
+    down, right = destinations(by[..., None, :], y, x)
+    return np.stack([down - y, right - x], axis=-1)
+
+
+def _matrix(by: Float32[Warp, "*t"]) -> Float64[np.ndarray, "*t 3 3"]:
+    """Of (y, x, 1)."""
+    dy, dx, yy, yx, xy, xx, zy, zx = np.moveaxis(by.astype(np.float64), -1, 0)
+    one = np.ones_like(dy)
+    return np.stack([one + yy, yx, dy, xy, one + xx, dx, zy, zx, one], axis=-1).reshape(*by.shape[:-1], 3, 3)
+
+
+def _numbers(matrix: Float64[np.ndarray, "*t 3 3"]) -> Float32[Warp, "*t"]:
+    rows = (matrix / matrix[..., 2:, 2:]).reshape(*matrix.shape[:-2], 9)
+    a, b, dy, c, d, dx, zy, zx, _ = np.moveaxis(rows, -1, 0)
+    return np.stack([dy, dx, a - 1, b, c, d - 1, zy, zx], axis=-1).astype(np.float32)
 
 
 def greatest_displacement(by: Float32[np.ndarray, "*t n"], height: int, width: int) -> Float32[np.ndarray, "*t"]:

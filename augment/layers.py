@@ -4,8 +4,8 @@
         about.json          what this is, and what it was made from
         plate.png           the clean plate; filled by a guess where hole.png is white
         hole.png            white where the background was never seen
-        frames.csv          dy, dx, yy, yx, xy, xx: how to move the plate to lie on that frame (docs/layers.md);
-                            red, green, blue: its exposure
+        frames.csv          dy, dx, yy, yx, xy, xx, zy, zx: how to move the plate to lie on that frame
+                            (docs/layers.md); red, green, blue: its exposure
         masks/00-robot.zip  one PNG a frame, 000000.png ..., white = the thing; a single .png where nothing moves
 
 The key is a hash of what the layers were computed from, so they are found again as long as that is the same. Edited
@@ -30,12 +30,12 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import unwarp, warp
+from augment.images import Warp, unwarp, warp
 from augment.types import Backdrop, Background, MaskTrack, Role, Stability
 from robot_io.errors import EpisodeError
 
 WINDOW = 32
-PER_FRAME = ("dy", "dx", "yy", "yx", "xy", "xx", "red", "green", "blue")
+PER_FRAME = ("dy", "dx", "yy", "yx", "xy", "xx", "zy", "zx", "red", "green", "blue")
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same masks give the same bytes
 
 
@@ -111,17 +111,17 @@ class Layers:
         return picture
 
     @property
-    def warps(self) -> Float32[np.ndarray, "t 6"]:
+    def warps(self) -> Float32[Warp, "t"]:
         """How the plate is moved to lie on each frame."""
-        return self._per_frame[:, :6]
+        return self._per_frame[:, :8]
 
     @property
     def gains(self) -> Float32[np.ndarray, "t 3"]:
         """Exposure of each frame, per channel, relative to the plate."""
-        return self._per_frame[:, 6:]
+        return self._per_frame[:, 8:]
 
     @cached_property
-    def _per_frame(self) -> Float32[np.ndarray, "t 9"]:
+    def _per_frame(self) -> Float32[np.ndarray, "t 11"]:
         with (self.folder / "frames.csv").open(newline="") as file:
             rows = [[float(row[name]) for name in PER_FRAME] for row in csv.DictReader(file)]
         return np.array(rows, dtype=np.float32).reshape(-1, len(PER_FRAME))
@@ -279,8 +279,8 @@ def _write_per_frame(path: Path, background: Background) -> None:
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["frame", *PER_FRAME])
-        values = np.concatenate([background.warps, background.gains], axis=1)
-        rows.writerows([index, *(f"{value:.6f}" for value in row)] for index, row in enumerate(values))
+        for index, (by, gain) in enumerate(zip(background.warps, background.gains, strict=True)):
+            rows.writerow([index, *map(str, by), *(f"{value:.6f}" for value in gain)])
 
 
 def _write_track(root: Path, name: str, track: MaskTrack) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The nouns that travel between steps. Frozen; arrays are compared by identity; masks are True = keep.
 
-A warp says how the plate has to be moved to lie on a frame, as `images.warp` defines it.
+A warp says how the plate has to be moved to lie on a frame (`images.Warp`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from augment.images import exposed, reduced, shares, warp
+from augment.images import Warp, exposed, reduced, rescaled, shares, warp
 from robot_io.types import MaskTrack, Role
 
 __all__ = [
@@ -43,7 +43,7 @@ class Background:
     """What the survey found out about a recorded camera before anything was segmented."""
 
     stability: Stability
-    warps: Float32[np.ndarray, "t 6"]
+    warps: Float32[Warp, "t"]
     """How the background of every frame lies against the plate; all 0 for a static camera."""
     gains: Float32[np.ndarray, "t 3"]
     """Exposure of every frame, per channel, relative to the plate."""
@@ -71,7 +71,7 @@ class Backdrop:
     hole: Bool[np.ndarray, "h w"]
     """Where the clean plate is a guess."""
     new: UInt8[np.ndarray, "h w 3"]
-    warps: Float32[np.ndarray, "t 6"]
+    warps: Float32[Warp, "t"]
     gains: Float32[np.ndarray, "t 3"]
     grain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=np.float32))
     """Standard deviation of the recording's noise, grey levels per channel."""

@@ -111,7 +111,7 @@ def attempts(episode: Episode, truth: Truth) -> Iterator[tuple[str, Mapping[str,
             np.ascontiguousarray(plate),
             np.zeros_like(still),
             truth.new_plate[0],
-            np.zeros((length, 6), np.float32),
+            np.zeros((length, 8), np.float32),
             np.ones((length, 3), np.float32),
         )
         yield name, judge(frames, truth, _attempt(episode, masks | still, backdrop))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from augment.check.base import Verdict, Window
-from augment.images import box_blur, carried, grow, is_blank, pixels, planes, shares, unwarp, warp
+from augment.images import Warp, box_blur, carried, grow, is_blank, pixels, planes, shares, unwarp, warp
 
 WORKING_HEIGHT = 120  # pixels: frames are looked at at about this size
 NEAR = 0.02  # of the height: so close to what is kept, pixels are mixed
@@ -44,7 +44,7 @@ class View:
     """Where the clean plate is a guess, and a little around it."""
     support: Mask | None
     """Where the new plate shows something to stand on; None if that is unknown."""
-    warp: Float32[np.ndarray, "6"]
+    warp: Warp
     """How the clean plate lies on this frame, as `images.warp` has it, in pixels of the reduced picture."""
     gain: Float32[np.ndarray, "3"]
 

@@ -8,7 +8,6 @@ from jaxtyping import Float32, Int
 SLOPE = 1.0  # grey levels per pixel: what is flatter says nothing about where it lies
 MOST = 8000  # such pixels that are looked at, about
 ROWS = 60  # of pixels, about, that tell the gain between two pictures
-DOUBT = (1e-3, 1e-3, 1.0, 1.0, 1.0, 1.0)  # squared grey levels: weight against each direction of a map
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,10 +17,14 @@ class Level:
     picture: Float32[np.ndarray, "h w"]
     places: Int[np.ndarray, " n"]
     """Pixels that are not flat, counted along the rows."""
-    slopes: Float32[np.ndarray, "6 n"]
-    """There: how fast the picture changes in each direction of an affine map."""
-    doubt: Float32[np.ndarray, "6"]
-    """What those slopes are weighed against."""
+    slopes: Float32[np.ndarray, "8 n"]
+    """There: how fast the picture changes in each direction of a homography (`images.Warp`), counted as `unit` says.
+
+    The last two say that what lies (y, x) from the middle goes by -y*(zy*y + zx*x) down and -x*(zy*y + zx*x) right:
+    the derivative of 1 / (1 + zy*y + zx*x) where it is 1.
+    """
+    count: np.float32
+    """Of all pixels, flat or not, that those stand for."""
 
     @classmethod
     def of(cls, picture: Float32[np.ndarray, "h w"]) -> "Level":
@@ -34,18 +37,22 @@ class Level:
             for place, size in zip(np.unravel_index(places, picture.shape), picture.shape, strict=True)
         )
         down, right = down.ravel()[places], right.ravel()[places]
-        slopes = np.stack([down, right, down * y, down * x, right * y, right * x]).astype(np.float32)
-        return cls(picture, places, slopes, np.array(DOUBT, dtype=np.float32) * (picture.size / every))
+        outwards = down * y + right * x
+        slopes = [down, right, down * y, down * x, right * y, right * x, -outwards * y, -outwards * x]
+        return cls(picture, places, np.stack(slopes).astype(np.float32), np.float32(picture.size / every))
 
     @property
-    def unit(self) -> Float32[np.ndarray, "6"]:
+    def unit(self) -> Float32[np.ndarray, "8"]:
         """Directions are counted in pixels at the upper and lower end of the picture, so that all are alike."""
-        return np.array([1, 1] + 4 * [self.picture.shape[0] / 2], dtype=np.float32)
+        half = self.picture.shape[0] / 2
+        return np.array([1, 1] + 4 * [half] + 2 * [half**2], dtype=np.float32)
 
-    def step(self, seen: Float32[np.ndarray, "h w"], position: Float32[np.ndarray, " d"]) -> Float32[np.ndarray, " d"]:
-        """One weighted step, in pixels. `seen`: moved back by the map so far, which is at `position`.
+    def misfit(
+        self, seen: Float32[np.ndarray, "h w"], directions: int
+    ) -> tuple[Float32[np.ndarray, "d d"], Float32[np.ndarray, " d"]]:
+        """How the weighted, squared difference of a frame, moved back as far as is known, curves and slopes.
 
-        The map is pulled back to a mere shift.
+        In so many first directions, squared grey levels per pixel.
         """
         every = max(1, len(seen) // ROWS)
         some = slice(None, None, every), slice(None, None, every)
@@ -54,11 +61,9 @@ class Level:
         spread = np.float32(1.4826) * _median(np.abs(difference[some])) + 1
         difference = difference.ravel()[self.places]
         weight = 1 / (1 + (difference / spread) ** 2) ** 2
-        slopes, doubt = self.slopes[: len(position)], self.doubt[: len(position)]
+        slopes = self.slopes[:directions]
         # einsum, because the rounding of a matrix product depends on the number of threads
-        curvature = np.einsum("an,bn->ab", slopes * weight, slopes) + np.diag(doubt)
-        slope = (slopes * (weight * difference)).sum(axis=1) + np.where(doubt > doubt[0], doubt * position, 0)
-        return np.linalg.solve(curvature, -slope).astype(np.float32)
+        return np.einsum("an,bn->ab", slopes * weight, slopes), (slopes * (weight * difference)).sum(axis=1)
 
 
 def _median(values: Float32[np.ndarray, "h w"]) -> np.float32:

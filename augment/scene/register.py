@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from scipy import ndimage
 
-from augment.images import halved, luma, resize, unwarp, warp
+from augment.images import Warp, halved, luma, rescaled, resize, unwarp, warp
+from augment.scene import lens
 from augment.scene.level import Level
 
 GREATEST_HEIGHT = 240  # finer pictures add time, not accuracy
@@ -16,6 +17,8 @@ COARSEST = 24  # pixels: no pyramid level smaller than this
 LEVELS = 3
 ROUNDS = 6
 ENOUGH = 0.02  # pixels
+DAMPING = 1e-3  # squared grey levels
+SHIFT = np.zeros((2, 2), dtype=np.float32)  # two directions, and nothing that pulls
 PARTS = 3  # along each side, that are looked at by themselves
 DETAIL = 1.5  # grey levels per pixel, on average
 
@@ -28,12 +31,14 @@ class Registration:
     """Pixels of the recording per pixel here."""
     levels: tuple[Level, ...]
     """The plate's, coarsest first."""
+    bend: float
+    """How much the picture bends when the camera turns, as far as that is known (`lens.pull`)."""
 
     @classmethod
-    def of(cls, plate: UInt8[np.ndarray, "h w 3"]) -> "Registration":
-        return cls(max(1.0, plate.shape[0] / GREATEST_HEIGHT), tuple(map(Level.of, _pyramid(plate))))
+    def of(cls, plate: UInt8[np.ndarray, "h w 3"], bend: float = lens.USUAL) -> "Registration":
+        return cls(max(1.0, plate.shape[0] / GREATEST_HEIGHT), tuple(map(Level.of, _pyramid(plate))), bend)
 
-    def shift(self, frame: UInt8[np.ndarray, "h w 3"], near: Float32[np.ndarray, "6"]) -> Float32[np.ndarray, "6"]:
+    def shift(self, frame: UInt8[np.ndarray, "h w 3"], near: Warp) -> Warp:
         """Where to move the plate to lie on the frame (see `images.warp`), as a shift: Lucas-Kanade, coarse to fine.
 
         Looked for around the shift of `near`.
@@ -41,24 +46,32 @@ class Registration:
         Pixels that disagree after the best gain and shift, which are what moves in front of the background, lose
         their weight (Geman-McClure), so that neither a large robot nor a change of exposure pulls the estimate away.
         """
-        return self._in_pixels(self._shift(_pyramid(frame), near))
+        return rescaled(self._shift(_pyramid(frame), near), self.scale)
 
-    def warp(self, frame: UInt8[np.ndarray, "h w 3"], near: Float32[np.ndarray, "6"]) -> Float32[np.ndarray, "6"]:
-        """The same as an affine map, no further from a shift than there is evidence for."""
-        pyramid = _pyramid(frame)
-        return self._in_pixels(_descend(self.levels[-1], pyramid[-1], self._shift(pyramid, near), directions=6))
+    def warp(self, frame: UInt8[np.ndarray, "h w 3"], near: Warp) -> Warp:
+        """The same as a homography, no further from that of a camera that turns than there is evidence for."""
+        return self.fit(frame, near)[0]
 
-    def _shift(
-        self, pyramid: Sequence[Float32[np.ndarray, "_ _"]], near: Float32[np.ndarray, "6"]
-    ) -> Float32[np.ndarray, "6"]:
-        by = np.zeros(6, dtype=np.float32)
+    def fit(self, frame: UInt8[np.ndarray, "h w 3"], near: Warp) -> tuple[Warp, Float32[np.ndarray, "8 8"]]:
+        """The same, and how fast a typical pixel's misfit grows around it."""
+        pyramid, finest = _pyramid(frame), self.levels[-1]
+        by, curvature = _descend(finest, pyramid[-1], self._shift(pyramid, near), lens.pull(self.bend))
+        return rescaled(by, self.scale), curvature / finest.count
+
+    def agreed(
+        self, warps: Float32[Warp, "t"], curvatures: Float32[np.ndarray, "t 8 8"]
+    ) -> tuple[Float32[Warp, "t"], float]:
+        """What `fit` found, as of a camera whose lens bends all of them alike (`lens.agreed`), and how much."""
+        unit = rescaled(1 / self.levels[-1].unit, self.scale)
+        maps, bend = lens.agreed((warps / unit).astype(np.float64), curvatures, self.bend)
+        return (maps * unit).astype(np.float32), bend
+
+    def _shift(self, pyramid: Sequence[Float32[np.ndarray, "_ _"]], near: Warp) -> Warp:
+        by = np.zeros(8, dtype=np.float32)
         by[:2] = near[:2] / np.float32(self.scale * 2 ** len(self.levels))
         for plate, seen in zip(self.levels, pyramid, strict=True):
-            by = _descend(plate, seen, 2 * by, directions=2)
+            by, _ = _descend(plate, seen, 2 * by, SHIFT)
         return by
-
-    def _in_pixels(self, by: Float32[np.ndarray, "6"]) -> Float32[np.ndarray, "6"]:
-        return np.concatenate([by[:2] * np.float32(self.scale), by[2:]])
 
     def offsets(self, registered: UInt8[np.ndarray, "h w 3"]) -> list[float]:
         """How far each part of a frame, moved back, still is from where the plate has it, as a fraction of the height.
@@ -66,9 +79,8 @@ class Registration:
         Parts without detail, of which nothing can be said, are left out.
         """
         seen = _pyramid(registered)[-1]
-        found = [
-            _descend(plate, seen[part], np.zeros(6, dtype=np.float32), directions=2) for part, plate in self._parts
-        ]
+        still = np.zeros(8, dtype=np.float32)
+        found = [_descend(plate, seen[part], still, SHIFT)[0] for part, plate in self._parts]
         return [float(np.hypot(*by[:2])) / seen.shape[0] for by in found]
 
     @cached_property
@@ -94,13 +106,20 @@ def _pyramid(picture: UInt8[np.ndarray, "h w 3"]) -> tuple[Float32[np.ndarray, "
 
 
 def _descend(
-    plate: Level, seen: Float32[np.ndarray, "h w"], by: Float32[np.ndarray, "6"], directions: int
-) -> Float32[np.ndarray, "6"]:
-    """Gauss-Newton steps in the first two directions of an affine map, a shift, or in all six."""
-    unit = plate.unit[:directions]
+    plate: Level, seen: Float32[np.ndarray, "h w"], by: Warp, pull: Float32[np.ndarray, "d d"]
+) -> tuple[Warp, Float32[np.ndarray, "d d"]]:
+    """Gauss-Newton steps in the first directions of a homography; and how fast the misfit grows around where they end.
+
+    `pull`: towards which homographies, and how strongly: squared grey levels.
+    """
+    directions = len(pull)
+    unit, pull = plate.unit[:directions], plate.count * pull
+    damping = np.diag(np.full(directions, np.float32(DAMPING) * plate.count))
     for _ in range(ROUNDS):
-        step = plate.step(warp(seen, unwarp(by)), by[:directions] * unit)
-        by = by + np.pad(np.clip(step, -2, 2) / unit, (0, 6 - directions))
+        curvature, slope = plate.misfit(warp(seen, unwarp(by)), directions)
+        slope += (pull * (by[:directions] * unit)).sum(axis=1)
+        step = np.linalg.solve(curvature + pull + damping, -slope).astype(np.float32)
+        by = by + np.pad(np.clip(step, -2, 2) / unit, (0, 8 - directions))
         if np.abs(step).max() < ENOUGH:
             break
-    return by
+    return by, curvature

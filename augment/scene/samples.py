@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import grow, is_blank, pixels, reduced, unwarp, warp
+from augment.images import Warp, destinations, grow, is_blank, pixels, reduced, unwarp, warp
 from augment.scene.exposure import exposure
 from robot_io.types import FrameSource, MaskTrack
 
@@ -23,7 +23,7 @@ class Samples:
     """True where something stands before the background, or nothing was filmed."""
     indices: tuple[int, ...]
     """Frames of the recording that the first samples are; the others are of companions."""
-    warps: Float32[np.ndarray, "own 6"]
+    warps: Float32[Warp, "own"]
     """How those had moved."""
 
     def __add__(self, other: "Samples") -> "Samples":
@@ -81,25 +81,24 @@ def pictures_at(frames: FrameSource, indices: Sequence[int]) -> dict[int, UInt8[
     return {index: picture for index, picture in pictures.items() if not is_blank(picture)} or pictures
 
 
-def take_samples(pictures: Mapping[int, UInt8[np.ndarray, "h w 3"]], warps: Float32[np.ndarray, "t 6"]) -> Samples:
+def take_samples(pictures: Mapping[int, UInt8[np.ndarray, "h w 3"]], warps: Float32[Warp, "t"]) -> Samples:
     """Frames of the recording by index, laid over each other. `warps`: of all its frames."""
     indices = tuple(pictures)
     samples = lay_over(list(pictures.values()), warps[list(indices)])
     return replace(samples, indices=indices, warps=warps[list(indices)])
 
 
-def lay_over(pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[np.ndarray, "n 6"]) -> Samples:
+def lay_over(pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[Warp, "n"]) -> Samples:
     """Pictures that have moved by `warps`, moved back, at the exposure they were filmed with."""
     moved = [warp(picture, back) for picture, back in zip(pictures, unwarp(warps), strict=True)]
     beyond = [_beyond(picture.shape[0], picture.shape[1], by) for picture, by in zip(pictures, warps, strict=True)]
     return Samples(np.stack(moved), np.stack(beyond), (), warps[:0])
 
 
-def _beyond(height: int, width: int, by: Float32[np.ndarray, "6"]) -> Bool[np.ndarray, "h w"]:
+def _beyond(height: int, width: int, by: Warp) -> Bool[np.ndarray, "h w"]:
     """Pixels that lie outside the frame once it is moved back."""
-    dy, dx, yy, yx, xy, xx = by
     y = (np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2))[:, None]
     x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
-    down, right = y + dy + yy * y + yx * x, x + dx + xy * y + xx * x
+    down, right = destinations(by, y, x)
     outside = (np.abs(down) > (height - 1) / 2 + 1e-3) | (np.abs(right) > (width - 1) / 2 + 1e-3)
     return np.asarray(outside)

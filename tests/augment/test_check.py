@@ -14,7 +14,7 @@ SOURCE = ArrayFrames("front", FRAMES)
 
 def backdrop(start: int, stop: int) -> Backdrop:
     ones = np.ones((stop - start, 3), np.float32)
-    return Backdrop(wall(0), np.zeros(wall(0).shape[:2], bool), wall(1), np.zeros((stop - start, 6), np.float32), ones)
+    return Backdrop(wall(0), np.zeros(wall(0).shape[:2], bool), wall(1), np.zeros((stop - start, 8), np.float32), ones)
 
 
 def judge(check: Check, composed: np.ndarray, keep: np.ndarray, noise: int = 0) -> Verdict:

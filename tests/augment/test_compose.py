@@ -16,7 +16,7 @@ from tests.scenes import HEIGHT, WIDTH, wall
 RNG = np.random.default_rng(0)
 LENGTH = 3
 NOTHING = np.zeros((LENGTH, HEIGHT, WIDTH), bool)
-AFFINE = (1, 1, 0.01, 0.01, 0.01, 0.01)
+SWAY = (1, 1, 0.01, 0.01, 0.01, 0.01, 1e-4, 1e-4)
 UNSHADED = Composite(light=Light(shadows=False))
 
 
@@ -35,7 +35,7 @@ def backdrop(new: np.ndarray, warps: np.ndarray | None = None, gains: np.ndarray
 
 def still() -> tuple[np.ndarray, np.ndarray]:
     """Warps and gains of a camera that stands still."""
-    return np.zeros((LENGTH, 6), np.float32), np.ones((LENGTH, 3), np.float32)
+    return np.zeros((LENGTH, 8), np.float32), np.ones((LENGTH, 3), np.float32)
 
 
 def disc(radius: int, y: int, x: int) -> np.ndarray:
@@ -59,7 +59,7 @@ def shadow(depth: float) -> np.ndarray:
 def test_kept_pixels_are_the_recorded_ones(radius: int, y: int, x: int, band: float) -> None:
     keep, composite, recorded = disc(radius, y, x), Composite(band=band), noise()
     gains = RNG.uniform(0.8, 1.2, (LENGTH, 3))
-    composed, exact = composite(recorded, keep, backdrop(wall(1), RNG.normal(size=(LENGTH, 6)) * AFFINE, gains))
+    composed, exact = composite(recorded, keep, backdrop(wall(1), RNG.normal(size=(LENGTH, 8)) * SWAY, gains))
     np.testing.assert_array_equal(composed.frames[exact], recorded.frames[exact])
     inside = ndimage.binary_erosion(keep, np.ones((1, 3, 3)), border_value=1)
     assert exact[inside].all()
@@ -74,7 +74,7 @@ def test_beyond_the_band_all_is_new() -> None:
 
 
 def test_plate_follows_camera_and_exposure() -> None:
-    warps, gains = np.array([[0, 0, 0, 0, 0, 0], [2, 0, 0, 0, 0, 0], [0, -3, 0, 0, 0, 0]]), np.ones((LENGTH, 3))
+    warps, gains = np.array([8 * [0], [2] + 7 * [0], [0, -3] + 6 * [0]]), np.ones((LENGTH, 3))
     gains[0] = (0.5, 1.0, 0.8)
     composed = UNSHADED(noise(), NOTHING, backdrop(wall(1), warps, gains))[0].frames
     np.testing.assert_array_equal(composed[0], np.floor(wall(1) * gains[0].astype(np.float32) + 0.5))

@@ -5,12 +5,15 @@ from hypothesis import strategies as st
 
 from augment.images import (
     box_blur,
+    carried,
     colours,
+    destinations,
     displacements,
     exposed,
     grow,
     is_blank,
     pixels,
+    rescaled,
     resize,
     shares,
     translate,
@@ -39,21 +42,38 @@ def test_no_shift_is_identity() -> None:
     np.testing.assert_array_equal(translate(wall(0), np.zeros(2, np.float32)), wall(0))
 
 
-TURN = np.array([1.3, -0.7, 0.01, 0.02, -0.02, 0.015], np.float32)
+TURN = np.array([1.3, -0.7, 0.01, 0.02, -0.02, 0.015, -8e-4, 5e-4], np.float32)
 
 
-def test_an_affine_map_moves_what_lies_off_the_middle_further() -> None:
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_warps_without_a_turn_keep_values(dtype: type) -> None:
+    picture = wall(0).astype(dtype)
+    shift = np.array([2, -3] + 6 * [0], np.float32)
+    np.testing.assert_array_equal(warp(picture, 0 * shift), picture)
+    np.testing.assert_array_equal(warp(picture, shift), translate(picture, shift[:2]))
+    np.testing.assert_array_equal(unwarp(shift), -shift)
+    np.testing.assert_array_equal(warp(warp(picture, shift), unwarp(shift))[3:-3, 3:-3], picture[3:-3, 3:-3])
+
+
+def test_a_homography_moves_what_lies_off_the_middle_further() -> None:
     picture = np.zeros((41, 61), np.float32)
     picture[10, 50] = 1  # 10 above and 20 right of the middle
     moved = warp(picture, TURN)
     rows, columns = np.mgrid[:41, :61]
-    down, right = 10 + 1.3 - 10 * 0.01 + 20 * 0.02, 50 - 0.7 + 10 * 0.02 + 20 * 0.015
+    depth = 1 - 10 * -8e-4 + 20 * 5e-4
+    down = 20 + (-10 + 1.3 - 10 * 0.01 + 20 * 0.02) / depth
+    right = 30 + (20 - 0.7 + 10 * 0.02 + 20 * 0.015) / depth
     assert (rows * moved).sum() / moved.sum() == pytest.approx(down, abs=0.1)
     assert (columns * moved).sum() / moved.sum() == pytest.approx(right, abs=0.1)
 
 
-def test_an_affine_map_is_taken_back() -> None:
-    np.testing.assert_allclose(unwarp(unwarp(TURN)), TURN, atol=1e-6)
+def test_a_homography_is_taken_back() -> None:
+    np.testing.assert_allclose(unwarp(unwarp(TURN)), TURN, rtol=1e-3, atol=1e-6)
+    y, x = np.random.default_rng(0).uniform(-30, 30, (2, 50)).astype(np.float32)
+    there_and_back = destinations(unwarp(TURN), *destinations(TURN, y, x))
+    np.testing.assert_allclose(there_and_back, (y, x), atol=1e-4)
+    many = np.stack([TURN, 2 * TURN])
+    np.testing.assert_array_equal(unwarp(many), np.stack([unwarp(TURN), unwarp(2 * TURN)]))
     there_and_back = warp(warp(wall(0, 40, 60), TURN), unwarp(TURN)).astype(int)
     assert np.abs(there_and_back - wall(0, 40, 60))[6:-6, 6:-6].mean() < 12  # its noise is blurred twice
 
@@ -65,9 +85,16 @@ def test_beyond_the_edge_its_pixels_are_repeated(dtype: type) -> None:
     assert moved.all()
 
 
-def test_corners_move_furthest() -> None:
-    corners = displacements(np.array([0, 0, 0.1, 0, 0, 0], np.float32), 40, 60)
-    np.testing.assert_allclose(corners, [[-2, 0], [-2, 0], [2, 0], [2, 0]], atol=1e-6)
+def test_corners_and_middle_are_displaced() -> None:
+    displaced = displacements(np.array([0, 0, 0.1, 0, 0, 0, 0, 0], np.float32), 40, 60)
+    np.testing.assert_allclose(displaced, [[-2, 0], [-2, 0], [2, 0], [2, 0], [0, 0]], atol=1e-6)
+    displaced = displacements(np.array([0.5, 0, 0, 0, 0, 0, 0.001, 0], np.float32), 40, 60)
+    np.testing.assert_allclose(displaced[[0, 2, 4], 0], [-19.5 / 0.98 + 20, 20.5 / 1.02 - 20, 0.5], atol=1e-5)
+
+
+def test_a_picture_of_another_size_moves_alike() -> None:
+    large, small = displacements(TURN, 120, 180), displacements(rescaled(TURN, 1 / 3), 40, 60)
+    np.testing.assert_allclose(large, 3 * small, atol=1e-4)
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3])

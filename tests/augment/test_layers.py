@@ -14,7 +14,8 @@ from robot_io.errors import EpisodeError
 from robot_io.memory import ArrayMask
 from tests.scenes import HEIGHT, LENGTH, WIDTH, crossing_square, wall
 
-WARPS = np.round(np.random.default_rng(0).normal(size=(LENGTH, 6)), 3).astype(np.float32)
+WARPS = np.random.default_rng(0).normal(size=(LENGTH, 8)).astype(np.float32)
+WARPS[:, 6:] *= 1e-5
 
 GAINS = np.round(np.random.default_rng(1).uniform(0.8, 1.2, (LENGTH, 3)), 3).astype(np.float32)
 

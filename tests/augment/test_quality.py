@@ -19,7 +19,7 @@ LENGTH = 24
 FRAMES, MASKS = crossing_square(length=LENGTH)
 TABLE = np.zeros((HEIGHT, WIDTH), bool)
 TABLE[20:] = True  # the square's lowest row is 29
-STILL = np.zeros((LENGTH, 6), np.float32)
+STILL = np.zeros((LENGTH, 8), np.float32)
 
 Repaint = Callable[[int], np.ndarray]
 
@@ -198,7 +198,7 @@ def test_what_never_moves_may_hang_on_the_wall() -> None:
 def swaying() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Frames, masks, warps and gains of a camera that sways and whose exposure drifts."""
     rng = np.random.default_rng(0)
-    warps = np.zeros((LENGTH, 6), np.float32)
+    warps = np.zeros((LENGTH, 8), np.float32)
     warps[:, :2] = rng.integers(-2, 3, (LENGTH, 2))
     gains = np.repeat(rng.uniform(0.8, 1, (LENGTH, 1)), 3, axis=1).astype(np.float32)
     frames, masks = resting(34)
@@ -234,7 +234,7 @@ def test_places_on_the_plate_follow_the_camera() -> None:
     """What the plate shows at a point, a warped frame shows where `place` says it came from."""
     plate = np.full((HEIGHT, WIDTH, 3), 40, np.uint8)
     plate[10:13, 50:53] = 255
-    warps = np.array([[1.3, -0.7, 0.02, 0.04, -0.04, 0.03]], np.float32)
+    warps = np.array([[1.3, -0.7, 0.02, 0.04, -0.04, 0.03, 4e-4, -6e-4]], np.float32)
     frame = warp(plate, warps[0])
     clip = Clip("front", 0, frame[None], np.zeros(1))
     none = np.zeros((1, HEIGHT, WIDTH), bool)

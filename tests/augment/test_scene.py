@@ -3,11 +3,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from augment.images import displacements, translate, warp
+from augment.images import displacements, resize, translate, warp
 from augment.scene import Survey, fill_smoothly, measure_grain
 from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
+from augment.scene.lens import agreed, pull
+from augment.scene.level import Level
 from augment.scene.plate import clean_plate, median_plate
+from augment.scene.register import Registration
 from augment.scene.samples import Samples, take_samples
 from augment.scene.thumbnails import thumbnail
 from augment.types import Stability
@@ -17,7 +20,7 @@ from tests.scenes import HEIGHT, WIDTH, crossing_square, panning, wall
 
 
 def still(length: int) -> np.ndarray:
-    return np.zeros((length, 6), np.float32)
+    return np.zeros((length, 8), np.float32)
 
 
 def test_a_static_camera_is_not_warped() -> None:
@@ -44,7 +47,7 @@ def test_sway_is_measured_to_a_fraction_of_a_pixel(amplitude: float) -> None:
 
 def test_a_camera_that_rolls_is_followed_to_its_corners() -> None:
     large = wall(3, 140, 180)
-    truth = np.zeros((12, 6), np.float32)
+    truth = np.zeros((12, 8), np.float32)
     turn = 0.012 * np.sin(np.arange(12))
     truth[:, 0] = 1.2 * np.sin(np.arange(12))
     truth[:, 3], truth[:, 4] = turn, -turn
@@ -53,6 +56,64 @@ def test_a_camera_that_rolls_is_followed_to_its_corners() -> None:
     assert background.stability == Stability.NEAR_STATIC
     off = displacements(background.warps, 120, 160) - displacements(truth, 120, 160)
     assert np.abs(off - np.median(off, axis=0)).max() < 0.4
+
+
+def turned(shift: float, focal: float) -> np.ndarray:
+    """How the picture of a camera moves that is turned down and, half as far, to the left."""
+    return np.array([shift, shift / 2, 0, 0, 0, 0, -shift / focal**2, -shift / 2 / focal**2], np.float32)
+
+
+def framed(large: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """The middle of a picture that has moved."""
+    return warp(large, by)[10:-10, 10:-10]
+
+
+def test_a_homography_is_found_behind_an_occluder_in_other_light() -> None:
+    large = resize(wall(3, 65, 85), 260, 340)
+    truth = turned(2.5, 250.0)
+    truth[3:5] = 0.006, -0.006
+    frame = np.rint(framed(large, truth) * 0.85).astype(np.uint8)
+    frame[100:200, 60:140] = (250, 240, 20)
+    found = Registration.of(framed(large, 0 * truth), bend=(120 / 250) ** 2).warp(frame, 0 * truth)
+    off = displacements(found, 240, 320) - displacements(truth, 240, 320)
+    assert np.abs(off).max() < 0.05
+
+
+@pytest.mark.parametrize(("focal", "enough"), [(180.0, 0.35), (400.0, 0.12)])
+def test_a_camera_that_turns_is_followed_to_its_corners(focal: float, enough: float) -> None:
+    """Whatever its lens, though a single frame of noise and little detail does not tell it."""
+    rng = np.random.default_rng(0)
+    large = resize(wall(3, 33, 43), 260, 340)
+    truth = np.stack([turned(3 * np.sin(index), focal) for index in range(12)])
+    frames = np.stack([framed(large, by) + rng.normal(0, 2, (240, 320, 3)) for by in truth])
+    for index in range(12):
+        frames[index, 80:160, 20 * index : 20 * index + 60] = (250, 240, 20)
+    background, _ = Survey()(ArrayFrames("head", np.rint(frames.clip(0, 255)).astype(np.uint8)))
+    assert background.stability == Stability.NEAR_STATIC
+    off = displacements(background.warps, 240, 320) - displacements(truth, 240, 320)
+    assert np.abs(off - np.median(off, axis=0)).max() < enough
+
+
+def test_a_camera_that_turns_is_not_pulled() -> None:
+    level = Level.of(np.zeros((200, 300), np.float32))
+    by = turned(4.0, 250.0) * level.unit
+    assert np.einsum("ab,b->a", pull((100 / 250) ** 2), by) == pytest.approx(np.zeros(8), abs=1e-6)
+    assert np.abs(np.einsum("ab,b->a", pull(0.0), by)).max() > 0.1
+
+
+def test_frames_agree_on_a_lens() -> None:
+    """Maps that were each found with the wrong lens, and little evidence for the right one."""
+    rng = np.random.default_rng(0)
+    truth = np.zeros((40, 8))
+    truth[:, :2] = rng.normal(0, 4, (40, 2))
+    truth[:, 6:] = -0.4 * truth[:, :2]
+    curvatures = np.repeat(np.diag([9, 9, 2, 2, 2, 2, 0.5, 0.5]).astype(np.float32)[None], 40, axis=0)
+    right_sides = np.einsum("tab,tb->ta", curvatures, truth)
+    found = np.linalg.solve(curvatures + pull(0.2), right_sides[..., None])[..., 0]
+    maps, bend = agreed(found, curvatures, 0.2)
+    assert bend == pytest.approx(0.4)
+    assert np.abs(found - truth).max() > 0.5
+    assert np.abs(maps - truth).max() < 1e-3
 
 
 @pytest.mark.parametrize(("down", "right"), [(2.0, -1.0), (-5.0, 3.0)])
@@ -186,7 +247,7 @@ def test_hole_is_what_was_never_seen() -> None:
 
 def test_what_a_shift_moves_in_from_outside_is_not_believed() -> None:
     frames = np.repeat(wall(0)[None], 2, axis=0)
-    warps = np.array([[2, 0, 0, 0, 0, 0], [0, -3, 0, 0, 0, 0]], np.float32)
+    warps = np.array([[2] + 7 * [0], [0, -3] + 6 * [0]], np.float32)
     covered = take_samples(dict(enumerate(frames)), warps).covered
     assert covered[0].sum() == 2 * WIDTH
     assert covered[0, -2:].all()

@@ -57,7 +57,7 @@ def test_motion_ignores_exposure() -> None:
     )
     recording = replace(episode(), cameras={"front": ArrayFrames("front", brighter)}, length=6)
     gains = np.stack([exposure(frame, still[0]) for frame in brighter])
-    known = Background(Stability.STATIC, np.zeros((6, 6), np.float32), gains, still[0], 1.0)
+    known = Background(Stability.STATIC, np.zeros((6, 8), np.float32), gains, still[0], 1.0)
     (track,) = Motion()(recording, "front", known)
     assert not track.read(0, 6).any()
 
@@ -123,7 +123,7 @@ def test_what_changes_far_away_does_not_change_a_mask() -> None:
     both = near.copy()
     both[:, 160:180, 200:220] = (30, 60, 200)
     background = Background(
-        Stability.STATIC, np.zeros((2, 6), np.float32), np.ones((2, 3), np.float32), wall[0], 1.0, shadows_known=True
+        Stability.STATIC, np.zeros((2, 8), np.float32), np.ones((2, 3), np.float32), wall[0], 1.0, shadows_known=True
     )
     alone, together = (MotionMask(ArrayFrames("c", frames), background, Motion()).read(0, 2) for frames in (near, both))
     np.testing.assert_array_equal(alone[:, :100, :120], together[:, :100, :120])
