@@ -51,6 +51,8 @@ class Background:
     """The clean plate, as far as it is known."""
     unrest: float
     """Fraction of the height: how far parts of registered frames typically lie from where the plate has them."""
+    moves: tuple[tuple[int, int], ...] = ()
+    """Frames `start:stop` in which a moving camera moves; the others could be restaged if they were by themselves."""
     grain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=np.float32))
     """Standard deviation of the recording's noise, grey levels per channel."""
     shadows_known: bool = False

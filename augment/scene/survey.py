@@ -7,18 +7,21 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from augment.images import displacements, is_blank, warp
-from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
+from augment.scene.moves import Part, find_stands, moves_between
 from augment.scene.plate import clean_plate, median_plate
 from augment.scene.register import Registration
 from augment.scene.samples import Samples, lay_over, sample_indices, take_samples
+from augment.scene.strays import between_others, find_strays
 from augment.scene.thumbnails import thumbnail, thumbnails
+from augment.scene.track import track_camera
 from augment.types import Background, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource
 
 WINDOW = 32
 SAME = 24  # grey levels
+ROUGHLY = 0.01  # of the height: smaller moves of a track may be none
 ALREADY_SHARP = 0.2  # pixels: a plate of frames that shift less gains nothing from a second round
 
 
@@ -49,15 +52,12 @@ class Survey:
         covers for long here. Also returns the samples, for a better plate once it is known what hides it.
         """
         small = thumbnails(frames)
-        warps = self._settled(_register(frames, small, self.samples))
-        samples = take_samples(frames, warps, sample_indices(len(frames), self.samples))
-        rough = median_plate(samples)
-        unrest = _unrest(samples, rough)
-        stability = self._classify(warps, frames, unrest / self.unrest)
-        unknown = np.ones((len(frames), 3), dtype=np.float32)
-        background = Background(stability, warps, unknown, rough, unrest)
-        if stability == Stability.MOVING:
-            return background, samples
+        places = track_camera(small) / np.float32(small.shape[1])
+        background, samples = self._look(frames, small, places)
+        if background.stability == Stability.MOVING:
+            stands = [part for part in find_stands(places) if self._stands(frames, small, places, part)]
+            return replace(background, moves=moves_between(stands, len(frames))), samples
+        rough, warps = background.plate, background.warps
         samples = samples.exposed_like(rough)
         for companion in companions:
             try:
@@ -67,6 +67,33 @@ class Survey:
             samples = samples + joined if joined is not None else samples
         plate, _ = clean_plate(samples, shadows_known=False)
         return replace(background, plate=plate, gains=_gains(small, warps, plate)), samples
+
+    def _look(
+        self, frames: FrameSource, small: UInt8[np.ndarray, "t H W 3"], places: Float32[np.ndarray, "t 2"]
+    ) -> tuple[Background, Samples]:
+        """Registration, stability and a rough plate."""
+        warps = _register(frames, places, self.samples)
+        strays = find_strays(warps, frames.height, frames.width)
+        warps[~strays] = self._settled(warps[~strays])
+        warps = between_others(warps, strays)
+        indices = sample_indices(len(frames), self.samples)
+        samples = take_samples(frames, warps, [index for index in indices if not strays[index]] or indices)
+        rough = median_plate(samples)
+        unrest = _unrest(samples, rough)
+        stability = self._classify(warps, frames, unrest / self.unrest)
+        unknown = np.ones((len(frames), 3), dtype=np.float32)
+        return Background(stability, warps, unknown, rough, unrest), samples
+
+    def _stands(
+        self,
+        frames: FrameSource,
+        small: UInt8[np.ndarray, "t H W 3"],
+        places: Float32[np.ndarray, "t 2"],
+        part: tuple[int, int],
+    ) -> bool:
+        """Whether a camera does not move in one part of a recording."""
+        some = slice(*part)
+        return self._look(Part(frames, *part), small[some], places[some])[0].stability != Stability.MOVING
 
     def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
         """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""
@@ -95,14 +122,14 @@ class Survey:
         return Stability.NEAR_STATIC if warps.any() else Stability.STATIC
 
 
-def _register(frames: FrameSource, small: UInt8[np.ndarray, "t H W 3"], samples: int) -> Float32[np.ndarray, "t 6"]:
+def _register(frames: FrameSource, places: Float32[np.ndarray, "t 2"], samples: int) -> Float32[np.ndarray, "t 6"]:
     """How every frame moved: a shift against a plate of raw frames, then a map against one of shifted frames.
 
-    Bumps are known roughly beforehand. The raw frames are those of the first third, so that a small bump that goes
-    unnoticed does not give a plate of two pictures.
+    `places` tells roughly where the camera looks, as fractions of the height. The raw frames are those of the first
+    third, so that a small bump that goes unnoticed does not give a plate of two pictures.
     """
-    bumps = find_bumps(small) * np.float32(frames.height / small.shape[1])
-    warps = np.pad(bumps, ((0, 0), (0, 4)))
+    rough = places - np.median(places, axis=0)
+    warps = np.pad(np.where(np.abs(rough) > ROUGHLY, rough, 0) * np.float32(frames.height), ((0, 0), (0, 4)))
     for find, share in ((Registration.shift, 3), (Registration.warp, 1)):
         part = sample_indices(-(-len(frames) // share), samples)
         registration = Registration.of(median_plate(take_samples(frames, warps, part)))
