@@ -140,7 +140,7 @@ def unwarp(by: Float32[Warp, "*t"]) -> Float32[Warp, "*t"]:
     return _numbers(np.linalg.inv(_matrix(by)))
 
 
-def rescaled(by: Warp, scale: float) -> Warp:
+def rescaled(by: Float32[Warp, "*t"], scale: float) -> Float32[Warp, "*t"]:
     """The same homography for a picture `scale` times as large."""
     return by * np.array([scale, scale, 1, 1, 1, 1, 1 / scale, 1 / scale], dtype=np.float32)
 

@@ -85,6 +85,8 @@ class Layers:
     height: int
     width: int
     stability: Stability
+    moves: tuple[tuple[int, int], ...]
+    """Frames `start:stop` in which a moving camera moves."""
     tracks: tuple[StoredTrack, ...]
     grain: tuple[float, float, float]
     """Standard deviation of the recording's noise, grey levels per channel."""
@@ -193,7 +195,8 @@ def open_layers(folder: Path) -> Layers:
         StoredTrack(folder / track["file"], Role(track["role"]), track["label"], shape, track["share"])
         for track in about["tracks"]
     )
-    return Layers(folder, about["camera"], *shape, Stability(about["stability"]), tracks, tuple(about["grain"]))
+    moves = tuple((start, stop) for start, stop in about["moves"])
+    return Layers(folder, about["camera"], *shape, Stability(about["stability"]), moves, tracks, tuple(about["grain"]))
 
 
 def write_layers(
@@ -267,6 +270,7 @@ class LayersWriter:
             "height": height,
             "width": width,
             "stability": background.stability,
+            "moves": background.moves,
             "unrest": round(background.unrest, 5),
             "grain": [round(float(value), 3) for value in background.grain],
             "tracks": self._tracks,

@@ -51,6 +51,8 @@ class Background:
     """The clean plate, as far as it is known: at first, what is mostly seen."""
     unrest: float
     """Fraction of the height: how far parts of registered frames typically lie from where the plate has them."""
+    moves: tuple[tuple[int, int], ...] = ()
+    """Frames `start:stop` in which a moving camera moves; the others could be restaged if they were by themselves."""
     grain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=np.float32))
     """Standard deviation of the recording's noise, grey levels per channel."""
     shadows_known: bool = False
@@ -59,7 +61,7 @@ class Background:
     @classmethod
     def still(cls, plate: UInt8[np.ndarray, "h w 3"], length: int) -> "Background":
         """Of a camera that never moves, in light that never changes."""
-        warps, gains = np.zeros((length, 6), dtype=np.float32), np.ones((length, 3), dtype=np.float32)
+        warps, gains = np.zeros((length, 8), dtype=np.float32), np.ones((length, 3), dtype=np.float32)
         return cls(Stability.STATIC, warps, gains, plate, unrest=0.0)
 
 
@@ -82,9 +84,8 @@ class Backdrop:
 
     def reduced(self, factor: int) -> "Backdrop":
         """The same behind frames reduced by `images.reduced`."""
-        warps = self.warps / np.array([factor, factor, 1, 1, 1, 1], dtype=np.float32)
-        clean, new = reduced(self.clean, factor), reduced(self.new, factor)
-        return replace(self, clean=clean, new=new, hole=shares(self.hole, factor) > 0, warps=warps)
+        clean, new, hole = reduced(self.clean, factor), reduced(self.new, factor), shares(self.hole, factor) > 0
+        return replace(self, clean=clean, new=new, hole=hole, warps=rescaled(self.warps, 1 / factor))
 
 
 @runtime_checkable

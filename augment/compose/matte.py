@@ -75,4 +75,4 @@ def _around(rows: Indices, columns: Indices, margin: int) -> tuple[slice, slice]
 
 
 def _at(values: Shaped[np.ndarray, "*c h w"], rows: Indices, columns: Indices) -> Shaped[np.ndarray, "*c n"]:
-    return values.reshape(*values.shape[:-2], -1).take(rows * values.shape[-1] + columns, axis=-1)
+    return np.asarray(values.reshape(*values.shape[:-2], -1).take(rows * values.shape[-1] + columns, axis=-1))

@@ -126,7 +126,7 @@ def restage(
     results = {}
     for camera, known in layers.items():
         if known.stability == Stability.MOVING:
-            results[camera] = CameraResult("as recorded: the camera moves")
+            results[camera] = CameraResult(f"as recorded: the camera moves {_when(known)}")
         elif not known.tracks:
             results[camera] = CameraResult(f"as recorded: {NO_TRACKS}", Verdict(NO_TRACKS))
         else:
@@ -137,6 +137,13 @@ def restage(
 def frames_file(folder: Path, camera: str) -> Path:
     """Where a part keeps the encoded frames of a camera."""
     return folder / f"{file_name(camera)}.frames"
+
+
+def _when(moving: Layers) -> str:
+    if moving.moves == ((0, moving.length),):
+        return "all the time"
+    frames = " and ".join(f"{start} to {stop - 1}" for start, stop in moving.moves)
+    return f"(frames {frames} of {moving.length}; cut there, the rest can be restaged)"
 
 
 def _made_from(perception: Perception, episode: Episode, camera: str) -> dict[str, Any]:

@@ -17,13 +17,18 @@ EXPLAINED = 0.5  # of the changed pixels, at most, are left once a jump is taken
 def find_bumps(thumbnails: UInt8[np.ndarray, "t h w 3"]) -> Float32[np.ndarray, "t 2"]:
     """How far the picture has jumped since the first frame, (down, right) pixels of a thumbnail; 0 before a bump.
 
-    A jump is sudden, unlike the sway of a camera, and explains most of what changes, unlike a flash or a fast arm.
+    A jump is sudden, unlike the sway of a camera, explains most of what changes, unlike a flash or a fast arm, and is
+    not taken back by the next frame.
     """
     changes = np.array([_changed(luma(before), luma(after)) for before, after in pairwise(thumbnails)])
     jumps = np.zeros((len(thumbnails), 2), dtype=np.float32)
     usual = float(np.median(changes)) if len(changes) else 0.0
     for index in np.flatnonzero(changes > max(SUDDEN * usual, LEAST)):
-        jumps[index + 1] = _jump(luma(thumbnails[index]), luma(thumbnails[index + 1]))
+        around = np.clip([index - 1, index, index + 1, index + 2], 0, len(changes))
+        earlier, before, after, later = (luma(thumbnails[frame]) for frame in around)
+        jump = _jump(before, after)
+        if all(_left(*pair, jump) < _left(*pair, (0, 0)) for pair in ((earlier, after), (before, later))):
+            jumps[index + 1] = jump
     return np.cumsum(jumps, axis=0)
 
 
@@ -35,12 +40,15 @@ def _changed(before: Float32[np.ndarray, "h w"], after: Float32[np.ndarray, "h w
 
 def _jump(before: Float32[np.ndarray, "h w"], after: Float32[np.ndarray, "h w"]) -> tuple[int, int]:
     """The whole shift that makes one frame of another; none if there is no such shift."""
-    height, width = before.shape
-    left = {}
-    for down in range(-FARTHEST, FARTHEST + 1):
-        for right in range(-FARTHEST, FARTHEST + 1):
-            ours = before[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
-            theirs = after[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
-            left[down, right] = _changed(ours, theirs)
+    far = range(-FARTHEST, FARTHEST + 1)
+    left = {(down, right): _left(before, after, (down, right)) for down in far for right in far}
     best = min(left, key=lambda shift: left[shift])
     return best if left[best] < EXPLAINED * left[0, 0] else (0, 0)
+
+
+def _left(before: Float32[np.ndarray, "h w"], after: Float32[np.ndarray, "h w"], shift: tuple[int, int]) -> float:
+    """Share of the pixels that differ even if one frame is shifted."""
+    (height, width), (down, right) = before.shape, shift
+    ours = before[max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
+    theirs = after[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+    return _changed(ours, theirs)

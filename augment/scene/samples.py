@@ -76,8 +76,12 @@ def sample_indices(length: int, samples: int) -> list[int]:
 
 
 def pictures_at(frames: FrameSource, indices: Sequence[int]) -> dict[int, UInt8[np.ndarray, "h w 3"]]:
-    """Frames by index. Those that show nothing are left out, unless all are such."""
-    pictures = {index: frames.read(index, index + 1).frames[0] for index in indices}
+    """Frames by index. Of these, see `shown`."""
+    return shown({index: frames.read(index, index + 1).frames[0] for index in indices})
+
+
+def shown(pictures: dict[int, UInt8[np.ndarray, "h w 3"]]) -> dict[int, UInt8[np.ndarray, "h w 3"]]:
+    """Without those that show nothing, unless all are such."""
     return {index: picture for index, picture in pictures.items() if not is_blank(picture)} or pictures
 
 

@@ -1,28 +1,26 @@
-"""Does the camera stand still? Registration of every frame, exposure of every frame, and a first clean plate."""
+"""Does the camera stand still? Registration of every frame, exposure of every frame, and a first plate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from augment.images import Warp, displacements, is_blank, rescaled, warp
-from augment.scene.bumps import find_bumps
+from augment.images import Warp, rescaled, warp
 from augment.scene.exposure import exposure
-from augment.scene.lens import USUAL
-from augment.scene.plate import clean_plate, median_plate
+from augment.scene.follow import Pictures, follow, greatest_shift
+from augment.scene.moves import Part, find_stands, moves_between
+from augment.scene.plate import median_plate
 from augment.scene.register import Registration
-from augment.scene.samples import Samples, lay_over, sample_indices, take_samples
-from augment.scene.thumbnails import thumbnail, thumbnails
+from augment.scene.samples import Samples, lay_over, pictures_at, sample_indices, take_samples
+from augment.scene.strays import between_others, find_strays
+from augment.scene.thumbnails import glance, thumbnail
+from augment.scene.track import track_camera
 from augment.types import Background, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource
 
-WINDOW = 32
 SAME = 24  # grey levels
-ALREADY_SHARP = 0.2  # pixels: a plate of frames that shift less gains nothing from a second round
-BLURRED = 0.005  # of the height: if a frame of a plate was off by more, a better plate is worth another round
-MOST_PLATES = 2  # of moved frames
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Survey:
     still: float = 0.3
     """Pixels: a camera whose background shifts by less (in 95 of 100 frames) is static and is not warped."""
     sway: float = 0.05
-    """Fraction of the picture's height: a camera is moving if its middle or a corner shifts by more in any frame."""
+    """Fraction of the picture's height: beyond it, a camera is moving."""
     unrest: float = 0.005
     """Fraction of the height: a camera is moving if the parts of its frames, registered as well as it goes, typically
     (in the median) lie further from where the plate has them."""
@@ -51,34 +49,49 @@ class Survey:
         `companions`: the same camera in other episodes; those filmed from the same pose help to see what an object
         covers for long here. Also returns the samples, for a better plate once it is known what hides it.
         """
-        small = thumbnails(frames)
-        warps = self._settled(_register(frames, small, self.samples, self.sway))
-        samples = take_samples(frames, warps, sample_indices(len(frames), self.samples))
-        rough = median_plate(samples)
-        unrest = _unrest(samples, rough)
-        stability = self._classify(warps, frames, unrest / self.unrest)
-        unknown = np.ones((len(frames), 3), dtype=np.float32)
-        background = Background(stability, warps, unknown, rough, unrest)
-        if stability == Stability.MOVING:
-            return background, samples
-        samples = samples.exposed_like(rough)
+        small, pictures = glance(frames, sample_indices(len(frames), self.samples))
+        places = track_camera(small) / np.float32(small.shape[1])
+        background, samples = self._look(frames, pictures, places)
+        if background.stability == Stability.MOVING:
+            stands = [part for part in find_stands(places) if self._stands(frames, places, part)]
+            return replace(background, moves=moves_between(stands, len(frames))), samples
+        samples = samples.exposed_like(background.plate)
         for companion in companions:
             try:
-                joined = self._from_companion(companion, rough)
+                joined = self._from_companion(companion, background.plate)
             except EpisodeError:  # its own fault, which its own layers will report
                 continue
             samples = samples + joined if joined is not None else samples
-        plate, _ = clean_plate(samples, shadows_known=False)
-        return replace(background, plate=plate, gains=_gains(small, warps, plate)), samples
+        return replace(background, gains=_gains(small, background)), samples
+
+    def _look(
+        self, frames: FrameSource, pictures: Pictures, places: Float32[np.ndarray, "t 2"]
+    ) -> tuple[Background, Samples]:
+        """Registration, stability and a rough plate."""
+        warps = follow(frames, pictures, places, self.sway)
+        strays = find_strays(warps, frames.height, frames.width)
+        warps[~strays] = self._settled(warps[~strays])
+        warps = between_others(warps, strays)
+        fitting = {index: picture for index, picture in pictures.items() if not strays[index]}
+        samples = take_samples(fitting or pictures, warps)
+        plate = median_plate(samples)
+        unrest = _unrest(samples, plate)
+        stability = self._classify(warps, frames, unrest / self.unrest)
+        gains = np.ones((len(frames), 3), dtype=np.float32)
+        return Background(stability, warps, gains, plate, unrest), samples
+
+    def _stands(self, frames: FrameSource, places: Float32[np.ndarray, "t 2"], part: tuple[int, int]) -> bool:
+        """Whether a camera does not move in one part of a recording."""
+        some = Part(frames, *part)
+        pictures = pictures_at(some, sample_indices(len(some), self.samples))
+        return self._look(some, pictures, places[slice(*part)])[0].stability != Stability.MOVING
 
     def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
         """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""
         if (frames.height, frames.width) != plate.shape[:2]:
             return None
         registration = Registration.of(plate)
-        indices = sample_indices(len(frames), self.companion_samples)
-        pictures = [frames.read(index, index + 1).frames[0] for index in indices]
-        pictures = [picture for picture in pictures if not is_blank(picture)] or pictures
+        pictures = list(pictures_at(frames, sample_indices(len(frames), self.companion_samples)).values())
         warps = self._settled(np.stack([registration.warp(picture, np.zeros(8, np.float32)) for picture in pictures]))
         samples = lay_over(pictures, warps)
         if self._classify(warps, frames, _unrest(samples, plate) / self.companion_unrest) == Stability.MOVING:
@@ -93,77 +106,16 @@ class Survey:
 
     def _classify(self, warps: Float32[Warp, "n"], frames: FrameSource, unrest: float) -> Stability:
         """`unrest`: relative to what is allowed."""
-        if unrest > 1 or _greatest_shift(frames, warps) > self.sway:
+        if unrest > 1 or greatest_shift(frames, warps) > self.sway:
             return Stability.MOVING
         return Stability.NEAR_STATIC if warps.any() else Stability.STATIC
 
 
-def _register(
-    frames: FrameSource, small: UInt8[np.ndarray, "t H W 3"], samples: int, sway: float
-) -> Float32[Warp, "t"]:
-    """How every frame moved: a shift against a plate of raw frames, then a homography against one of shifted frames.
-
-    And once more where that plate was blurred, unless the camera moves by more than `sway` anyway.
-
-    Bumps are known roughly beforehand. The raw frames are those of the first third, so that a small bump that goes
-    unnoticed does not give a plate of two pictures.
-    """
-    bumps = find_bumps(small) * np.float32(frames.height / small.shape[1])
-    warps = np.pad(bumps, ((0, 0), (0, 6)))
-    first = sample_indices(-(-len(frames) // 3), samples)
-    registration = Registration.of(median_plate(take_samples(frames, warps, first)))
-    for index, frame in _shown(frames):
-        warps[index] = registration.shift(frame, warps[index])
-    warps -= np.median(warps, axis=0)
-    if np.abs(warps[:, :2]).max() < ALREADY_SHARP:
-        return warps
-    bend = USUAL
-    for _ in range(MOST_PLATES):
-        before = warps
-        warps, bend = _refined(frames, before, bend, samples)
-        worst = np.abs(warps - before)[:, :2].max() / frames.height
-        if worst < BLURRED or _greatest_shift(frames, warps) > sway:
-            break
-    return warps
-
-
-def _refined(
-    frames: FrameSource, warps: Float32[Warp, "t"], bend: float, samples: int
-) -> tuple[Float32[Warp, "t"], float]:
-    """Homographies near `warps`, against a plate of frames moved back by those; and how much the picture bends."""
-    evenly = sample_indices(len(frames), samples)
-    registration = Registration.of(median_plate(take_samples(frames, warps, evenly)), bend)
-    warps, curvatures, shown = warps.copy(), np.zeros((len(warps), 8, 8), dtype=np.float32), []
-    for index, frame in _shown(frames):
-        warps[index], curvatures[index] = registration.fit(frame, warps[index])
-        shown.append(index)
-    warps[shown], bend = registration.agreed(warps[shown], curvatures[shown])
-    return warps - np.median(warps, axis=0), bend
-
-
-def _shown(frames: FrameSource) -> Iterator[tuple[int, UInt8[np.ndarray, "h w 3"]]]:
-    """Every frame that shows something, and its index."""
-    for start in range(0, len(frames), WINDOW):
-        clip = frames.read(start, min(start + WINDOW, len(frames)))
-        for index, frame in enumerate(clip.frames, clip.start):
-            if not is_blank(frame):
-                yield index, frame
-
-
-def _greatest_shift(frames: FrameSource, warps: Float32[Warp, "t"]) -> float:
-    """Of any frame's middle or corner, as a fraction of the height."""
-    return float(np.abs(displacements(warps, frames.height, frames.width)).max()) / frames.height
-
-
-def _gains(
-    small: UInt8[np.ndarray, "t H W 3"], warps: Float32[Warp, "t"], plate: UInt8[np.ndarray, "h w 3"]
-) -> Float32[np.ndarray, "t 3"]:
+def _gains(small: UInt8[np.ndarray, "t H W 3"], background: Background) -> Float32[np.ndarray, "t 3"]:
     """Exposure of every frame, as its thumbnail tells it."""
-    expected = thumbnail(plate)
-    scale = expected.shape[0] / plate.shape[0]
-    return np.stack(
-        [exposure(seen, warp(expected, rescaled(by, scale))) for seen, by in zip(small, warps, strict=True)]
-    )
+    expected = thumbnail(background.plate)
+    warps = [rescaled(by, len(expected) / len(background.plate)) for by in background.warps]
+    return np.stack([exposure(seen, warp(expected, by)) for seen, by in zip(small, warps, strict=True)])
 
 
 def _likeness(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:

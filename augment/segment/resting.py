@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, Int
 from PIL import Image
 from scipy import ndimage
 
-from augment.images import Warp, grow, unwarp, warp
+from augment.images import grow, unwarp, warp
 from augment.segment.appearance import smoothed
 from augment.segment.spread import ease, spread
 from augment.segment.still import StillMask, keep_still

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from augment.check import DefaultCheck
 from augment.compose import Composite
 from augment.generate import Texture
+from augment.images import translate
 from augment.layers import Layers, open_layers
 from augment.pipeline import Flow, Job, Perception, Receipt, Status, Worker
 from augment.pipeline.episode import frames_file
@@ -162,7 +164,61 @@ def test_a_camera_before_which_everything_moves_is_left_on_purpose(tmp_path: Pat
             stamp(frame, (60, 60, 60), 76, left, 20, 12)
     made = by_motion(tmp_path, noisy(frames))
     assert made.ended == (Status.LEFT, None)
-    assert made.fate == "as recorded: the camera moves"
+    assert made.fate == "as recorded: the camera moves all the time"
+
+
+@pytest.mark.parametrize("far", [12, 40])
+def test_when_a_camera_moves_is_said_so_that_the_episode_can_be_cut(tmp_path: Path, far: int) -> None:
+    """It pans in the middle third, by so many pixels."""
+    large, frames = room(HEIGHT, WIDTH + 40), []
+    for index, left in enumerate(np.linspace(0.1 * WIDTH, 0.7 * WIDTH, 60).astype(int)):
+        pan = round(far * np.clip((index - 20) / 20, 0, 1))
+        frame = large[:, pan : pan + WIDTH].copy()
+        arm_and_block(frame, left)
+        frames.append(frame)
+    made = by_motion(tmp_path, noisy(np.stack(frames)))
+    assert made.ended == (Status.LEFT, None)
+    ((start, stop),) = made.layers.moves
+    assert abs(start - 21) <= 3
+    assert abs(stop - 40) <= 3
+    when = f"(frames {start} to {stop - 1} of 60; cut there, the rest can be restaged)"
+    assert made.fate == f"as recorded: the camera moves {when}"
+
+
+SPOILT = {
+    "shifted": lambda frame: np.roll(frame, (10, 7), axis=(0, 1)),
+    "blurred": lambda frame: ndimage.uniform_filter(frame, (1, 20, 0)),
+    "glaring": lambda frame: np.clip(1.5 * frame + 100, 0, 255),
+}
+
+
+@pytest.mark.parametrize("at", [0, 9, LENGTH - 1])
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_a_frame_that_cannot_be_registered_moves_no_camera(tmp_path: Path, spoilt: str, at: int) -> None:
+    recorded = noisy(RECORDED)
+    recorded[at] = SPOILT[spoilt](recorded[at])
+    made = by_motion(tmp_path, recorded)
+    assert made.layers.stability == Stability.STATIC
+    assert not made.layers.warps.any()
+    assert ghosts(made) == 0
+    others = np.arange(LENGTH) != at
+    assert made.kept[others][DRAWN_MASKS[others]].mean() > 0.98
+    if 0 < at < LENGTH - 1 and spoilt != "glaring":
+        assert re.fullmatch(r"as recorded: kept area jumps by \d+% and back around frame 9 \(> 50%\)", made.fate)
+
+
+def test_a_frame_that_cannot_be_registered_lies_between_the_others() -> None:
+    large, frames = room(HEIGHT + 24, WIDTH + 24), []
+    sway = 1.5 * np.sin(np.arange(LENGTH))[:, None] * np.array([1, 0.5])
+    for shift, left in zip(sway, np.linspace(0.1 * WIDTH, 0.7 * WIDTH, LENGTH).astype(int), strict=True):
+        frame = translate(large, shift.astype(np.float32))[12:-12, 12:-12].copy()
+        arm_and_block(frame, left)
+        frames.append(frame)
+    recorded = noisy(np.stack(frames))
+    recorded[9] = np.roll(recorded[9], (10, 7), axis=(0, 1))
+    found = Survey()(ArrayFrames("front", recorded))[0]
+    assert found.stability == Stability.NEAR_STATIC
+    np.testing.assert_allclose(found.warps[9], (found.warps[8] + found.warps[10]) / 2, atol=1e-5)
 
 
 def test_a_camera_painted_white_all_over_is_refused(tmp_path: Path) -> None:
@@ -228,7 +284,7 @@ def test_a_black_frame_of_a_swaying_camera_and_of_a_companion(tmp_path: Path) ->
     assert ghosts(made, large_room()) == 0
 
 
-@pytest.mark.parametrize(("exposure", "why"), [(2.5, "the camera moves"), (1.6, "what is repainted flickers by")])
+@pytest.mark.parametrize(("exposure", "why"), [(2.5, "kept area jumps by"), (1.6, "what is repainted flickers by")])
 def test_a_flash_that_leaves_something_to_see_is_not_restaged(tmp_path: Path, exposure: float, why: str) -> None:
     """Its saturated surfaces have lost what tells where and how bright they are."""
     recorded = RECORDED.copy()
@@ -274,7 +330,7 @@ def test_a_large_bump_is_a_camera_that_moves(tmp_path: Path, down: int, right: i
     """By 8 % of the height."""
     made = by_motion(tmp_path, bumped(down, right, at=12)[0])
     assert made.ended == (Status.LEFT, None)
-    assert made.fate == "as recorded: the camera moves"
+    assert made.fate == "as recorded: the camera moves (frames 11 to 12 of 20; cut there, the rest can be restaged)"
 
 
 def passed_by() -> tuple[np.ndarray, np.ndarray]:

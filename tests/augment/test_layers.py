@@ -54,7 +54,7 @@ def test_what_was_written_is_read(layers: Layers) -> None:
 def test_a_region_is_where_a_role_is_on_the_plate(tmp_path: Path) -> None:
     table = np.zeros((HEIGHT, WIDTH), bool)
     table[30:] = True
-    warps = np.zeros((LENGTH, 6), np.float32)
+    warps = np.zeros((LENGTH, 8), np.float32)
     warps[:, 0] = np.arange(LENGTH) - 3
     track = ArrayMask(Role.SUPPORT, "table", np.stack([warp(table, by) for by in warps]))
     background = Background(Stability.NEAR_STATIC, warps, GAINS, wall(0), 0.9)

@@ -9,10 +9,12 @@ from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.lens import agreed, pull
 from augment.scene.level import Level
+from augment.scene.moves import find_stands, moves_between
 from augment.scene.plate import clean_plate, median_plate
 from augment.scene.register import Registration
 from augment.scene.samples import Samples, take_samples
-from augment.scene.thumbnails import thumbnail
+from augment.scene.thumbnails import glance
+from augment.scene.track import track_camera
 from augment.types import Stability
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Role
@@ -136,7 +138,43 @@ def test_a_flash_is_no_bump() -> None:
     frames, _ = crossing_square(length=12)
     frames[5] = 255
     frames[8] = 0
-    assert not find_bumps(np.stack([thumbnail(frame) for frame in frames])).any()
+    assert not find_bumps(glance(ArrayFrames("front", frames), ())[0]).any()
+
+
+def test_a_jump_that_is_taken_back_is_no_bump() -> None:
+    frames = np.repeat(wall(3)[None], 12, axis=0)
+    frames[5] = np.roll(frames[5], (5, -4), axis=(0, 1))
+    assert not find_bumps(glance(ArrayFrames("front", frames), ())[0]).any()
+    frames[6:] = frames[5]
+    assert find_bumps(glance(ArrayFrames("front", frames), ())[0])[5:].any(axis=1).all()
+
+
+def test_a_camera_is_tracked_beyond_what_it_first_saw() -> None:
+    frames = np.stack([wall(4, 60, 400)[:, 3 * index : 3 * index + 80] for index in range(40)])
+    frames[20] = 255 - frames[20]
+    places = track_camera(frames)
+    expected = np.stack([np.zeros(40), -3 * np.arange(40)], axis=1)
+    off = np.delete(places - expected, 20, axis=0)
+    assert np.abs(off - off[0]).max() < 2.5
+
+
+def test_a_camera_stands_before_and_after_it_moves() -> None:
+    places = np.repeat([0.0, 0.1], (40, 60))[:, None] * np.array([[1, 0.5]])
+    places[40:60] *= np.linspace(0, 1, 20)[:, None]
+    sway = 0.002 * np.sin(np.arange(100))[:, None]
+    (_, first), (second, _) = stands = find_stands((places + sway).astype(np.float32))
+    assert stands[0][0] == 0
+    assert stands[1][1] == 100
+    assert abs(first - 42) <= 2
+    assert abs(second - 58) <= 2
+    assert moves_between(stands, 100) == ((first, second),)
+
+
+def test_of_a_jump_the_frames_on_both_sides_are_named() -> None:
+    places = np.repeat(np.array([[0.0, 0.0], [0.1, 0.0]], np.float32), (40, 60), axis=0)
+    assert moves_between(find_stands(places), 100) == ((39, 41),)
+    assert moves_between([], 100) == ((0, 100),)
+    assert moves_between([(10, 40), (60, 90)], 100) == ((0, 10), (40, 60), (90, 100))
 
 
 @pytest.mark.parametrize("frames", [np.zeros((5, 48, 64, 3), np.uint8), wall(1)[None]])

@@ -28,7 +28,7 @@ def swaying(
     scene = wall(3, HEIGHT, WIDTH)
     there = stamp(scene if not carried else scene.copy(), (150, 150, 160), *STAND)
     turns = np.linspace(0, 2 * np.pi, LENGTH)
-    warps = np.zeros((LENGTH, 6), np.float32)
+    warps = np.zeros((LENGTH, 8), np.float32)
     warps[:, 0], warps[:, 1] = 0.5 * SWAY * np.sin(2 * turns), SWAY * np.sin(turns)
     gains = (1 + exposure * np.sin(3 * turns))[:, None].repeat(3, 1).astype(np.float32)
     frames = np.stack([warp(scene, by) for by in warps])
@@ -98,7 +98,7 @@ def test_before_a_camera_that_stands_still_nothing_is_to_be_decided() -> None:
 
 
 def test_a_mask_is_read_in_windows_and_sways_with_the_scene() -> None:
-    warps = np.zeros((6, 6), np.float32)
+    warps = np.zeros((6, 8), np.float32)
     warps[3, :2] = (0, 4)
     mask = np.random.default_rng(0).random((20, 30)) > 0.5
     track = StillMask(mask, warps, Role.ROBOT, "painted")

@@ -34,7 +34,7 @@ def test_from_one_dataset_to_another(demos: Path, tmp_path: Path, capsys: pytest
     record = summary(out)
     assert record["state"] == "complete"
     assert record["variants"] == {"done": 6, "left": 0, "rejected": 0, "failed": 0}
-    assert record["cameras"] == {"front": {"restaged": 6}, "wrist": {"as recorded: the camera moves": 6}}
+    assert record["cameras"] == {"front": {"restaged": 6}, "wrist": {"as recorded: the camera moves all the time": 6}}
     kept = 1 - record["repainted_share"]
     assert 0 < kept < 12 * 12 / (48 * 64), "the square, less its rim"
     covered = "4.7% of the picture where it is restaged"

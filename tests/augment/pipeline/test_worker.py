@@ -65,7 +65,7 @@ def test_every_variant_becomes_a_part(dataset: Dataset, tmp_path: Path) -> None:
     parts = list(Ledger(tmp_path / "work").parts([entry.id for entry in dataset.entries], 2))
     assert len(parts) == 6
     for part in parts:
-        assert part.provenance.cameras == {"front": "restaged", "wrist": "as recorded: the camera moves"}
+        assert part.provenance.cameras == {"front": "restaged", "wrist": "as recorded: the camera moves all the time"}
         assert list(part.files) == ["front"]
         recorded = dataset.open(part.episode)
         with h5py.File(part.files["front"]) as file:
