@@ -117,8 +117,8 @@ def colours(
     if by is None or not by.any():
         return np.asarray(picture.reshape(-1, 3).take(where, axis=0).T, dtype=np.float32, order="C")
     height, width = picture.shape[:2]
-    points = carried(np.stack(np.divmod(where, width)).astype(np.float64), unwarp(by), height, width)
-    points = np.clip(points, 0, np.array([[height - 1], [width - 1]]))
+    points = carried(np.stack(np.divmod(where, width)).astype(np.float32), unwarp(by), height, width)
+    points = np.clip(points, 0, np.array([[height - 1], [width - 1]], dtype=np.float32))
     corners = np.minimum(points.astype(np.int64), np.array([[height - 2], [width - 2]]))
     down, across = (points - corners).astype(np.float32)
     first = corners[0] * width + corners[1]
@@ -128,11 +128,10 @@ def colours(
     return np.asarray((1 - down) * upper + down * lower)
 
 
-def carried(points: Float64[np.ndarray, "2 *n"], by: Warp, height: int, width: int) -> Float64[np.ndarray, "2 *n"]:
+def carried(points: Float32[np.ndarray, "2 n"], by: Warp, height: int, width: int) -> Float32[np.ndarray, "2 n"]:
     """Where a homography moves points of a picture, rows and columns."""
-    middle = (height - 1) / 2, (width - 1) / 2
-    down, right = destinations(by.astype(np.float64), points[0] - middle[0], points[1] - middle[1])
-    return np.stack([down + middle[0], right + middle[1]])
+    middle = np.array([[(height - 1) / 2], [(width - 1) / 2]], dtype=np.float32)
+    return np.stack(destinations(by, *(points - middle))) + middle
 
 
 def unwarp(by: Float32[Warp, "*t"]) -> Float32[Warp, "*t"]:

@@ -73,8 +73,8 @@ class View:
 
     def place(self, row: float, column: float) -> tuple[float, float]:
         """Where on the plate a point of the frame lies, row and column."""
-        back = carried(np.array([row, column]), unwarp(self.warp), *self.keep.shape)
-        return float(back[0]), float(back[1])
+        back = carried(np.array([[row], [column]], np.float32), unwarp(self.warp), *self.keep.shape)
+        return float(back[0, 0]), float(back[1, 0])
 
 
 class ViewCheck(ABC):
