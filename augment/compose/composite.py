@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from augment.compose.light import Light
-from augment.compose.matte import HALF, Shot, share
+from augment.compose.matte import Shot, share
 from augment.compose.tone import grain, matched
 from augment.images import colours, grow, pixels, planes, shares, warp
 from augment.types import Backdrop
@@ -15,6 +15,8 @@ from robot_io.types import Clip
 
 Picture = UInt8[np.ndarray, "h w 3"]
 Masks = Bool[np.ndarray, "t h w"]
+
+HALF = 2  # light is smooth: half the resolution is plenty
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,9 @@ class Composite:
             exact = self._exact(keep[index])
             near = grow(keep[index], pixels(self.band, len(frame)))
             foreign = (shares(near, HALF) > 0) | warp(small.hole, small.warps[index])
-            half, old = planes(frame, HALF), planes(small.behind(small.clean, index))
-            light = self.light.left(half, old, ~foreign, *near.shape)
-            yield Shot(frame, half, keep[index], exact, np.flatnonzero(near & ~exact), light)
+            seen, old = planes(frame, HALF), planes(small.behind(small.clean, index))
+            light = self.light.left(seen, old, ~foreign, *near.shape)
+            yield Shot(frame, keep[index], exact, np.flatnonzero(near & ~exact), light)
 
     def _exact(self, keep: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
         rim = pixels(self.rim, len(keep))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 
-from augment.images import box_sum, shares
+from augment.images import box_sum, planes, shares
 
-HALF = 2  # light, and the colours of what is kept, are smooth: half the resolution is plenty
+WORKING_HEIGHT = 240  # pixels: the colours of what is kept are smooth
 CONTRAST = 400.0  # squared grey levels: foreground and background that differ by less cannot be told apart
 
 Colours = Float32[np.ndarray, "3 n"]
@@ -23,8 +23,6 @@ class Shot:
     """A frame, what of it stays, and its light."""
 
     seen: UInt8[np.ndarray, "H W 3"]
-    half: Float32[np.ndarray, "3 h w"]
-    """The same at half the resolution."""
     keep: Bool[np.ndarray, "H W"]
     exact: Bool[np.ndarray, "H W"]
     """What stays as recorded."""
@@ -41,7 +39,7 @@ def share(shot: Shot, seen: Colours, background: Colours, guessed: Bool[np.ndarr
     which also decides alone where the background is `guessed`.
     """
     rows, columns = np.divmod(shot.mixed, shot.keep.shape[1])
-    away = _foreground(shot, rows // HALF, columns // HALF, (radius + 1) // HALF) - background
+    away = _foreground(shot, rows, columns, radius) - background
     length = (away * away).sum(axis=0)
     found = ((seen - background) * away).sum(axis=0) / np.maximum(length, 1)
     nearness = _nearness(shot.keep, rows, columns, radius)
@@ -51,9 +49,12 @@ def share(shot: Shot, seen: Colours, background: Colours, guessed: Bool[np.ndarr
 
 def _foreground(shot: Shot, rows: Indices, columns: Indices, radius: int) -> Colours:
     """Mean colour of the exact pixels near by."""
+    reduction = max(1, round(len(shot.keep) / WORKING_HEIGHT))
+    rows, columns, radius = rows // reduction, columns // reduction, -(-radius // reduction)
     part = _around(rows, columns, radius)
-    weight = shares(shot.exact, HALF)[part].astype(np.float32)
-    sums = box_sum(np.stack([*(shot.half[:, *part] * weight), weight]), radius)
+    there = tuple(slice(reduction * span.start, reduction * span.stop) for span in part)
+    weight = shares(shot.exact[there], reduction).astype(np.float32)
+    sums = box_sum(np.stack([*(planes(shot.seen[there], reduction) * weight), weight]), radius)
     *colour, mass = _at(sums, rows - part[0].start, columns - part[1].start)
     return np.asarray(np.stack(colour) / np.maximum(mass, np.float32(1e-3)))
 

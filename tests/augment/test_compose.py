@@ -165,6 +165,20 @@ def test_a_mixed_edge_is_mixed_with_the_new_scene() -> None:
     assert np.abs(composed[0] - expected).max() < 12
 
 
+@pytest.mark.parametrize(("height", "width"), [(480, 64), (481, 65), (721, 67)])
+def test_edges_of_large_pictures_are_mixed_likewise(height: int, width: int) -> None:
+    """There the foreground's colour is found at a lower resolution."""
+    old, new, red = np.float32([230, 230, 230]), np.float32([20, 60, 20]), np.float32([200, 20, 20])
+    share = np.zeros((height, width, 1), np.float32)
+    share[101:-101, 21:-21] = 1
+    share[101:-101, [20, -21]] = 0.4
+    frame, expected = (share * red + (1 - share) * behind for behind in (old, new))
+    plates = (np.broadcast_to(colour, frame.shape).astype(np.uint8) for colour in (old, new))
+    scene = Backdrop(next(plates), np.zeros((height, width), bool), next(plates), *(part[:1] for part in still()))
+    composed = UNSHADED(clip_of(np.rint(frame)[None]), share[None, ..., 0] == 1, scene)[0].frames[0]
+    assert np.abs(composed - expected).max() < 12
+
+
 def test_margin_keeps_more() -> None:
     keep = disc(3, 20, 30)
     kept = [Composite(margin=margin)(noise(), keep, backdrop(wall(1)))[1].sum() for margin in (0.0, 0.05)]
