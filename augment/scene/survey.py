@@ -8,6 +8,7 @@ from jaxtyping import Float32, UInt8
 
 from augment.images import displacements, is_blank, warp
 from augment.scene.exposure import exposure
+from augment.scene.grasps import indices_by_phase
 from augment.scene.moves import Part, find_stands, moves_between
 from augment.scene.plate import clean_plate, median_plate
 from augment.scene.register import Registration
@@ -45,15 +46,19 @@ class Survey:
     companion_samples: int = 12
     """Frames that each companion adds to the plate."""
 
-    def __call__(self, frames: FrameSource, companions: Sequence[FrameSource] = ()) -> tuple[Background, Samples]:
+    def __call__(
+        self, frames: FrameSource, companions: Sequence[FrameSource] = (), grasps: Sequence[int] = ()
+    ) -> tuple[Background, Samples]:
         """Register every frame and classify the camera. Memory does not grow with the length of the episode.
 
         `companions`: the same camera in other episodes; those filmed from the same pose help to see what an object
-        covers for long here. Also returns the samples, for a better plate once it is known what hides it.
+        covers for long here. `grasps`: frames at which something is taken or let go; the plate is made of as many
+        frames from before as from after them, so that what rests longest in one place does not outvote what it covers.
+        Also returns the samples, for a better plate once it is known what hides it.
         """
         small = thumbnails(frames)
         places = track_camera(small) / np.float32(small.shape[1])
-        background, samples = self._look(frames, small, places)
+        background, samples = self._look(frames, small, places, grasps)
         if background.stability == Stability.MOVING:
             stands = [part for part in find_stands(places) if self._stands(frames, small, places, part)]
             return replace(background, moves=moves_between(stands, len(frames))), samples
@@ -69,14 +74,18 @@ class Survey:
         return replace(background, plate=plate, gains=_gains(small, warps, plate)), samples
 
     def _look(
-        self, frames: FrameSource, small: UInt8[np.ndarray, "t H W 3"], places: Float32[np.ndarray, "t 2"]
+        self,
+        frames: FrameSource,
+        small: UInt8[np.ndarray, "t H W 3"],
+        places: Float32[np.ndarray, "t 2"],
+        grasps: Sequence[int] = (),
     ) -> tuple[Background, Samples]:
         """Registration, stability and a rough plate."""
         warps = _register(frames, places, self.samples)
         strays = find_strays(warps, frames.height, frames.width)
         warps[~strays] = self._settled(warps[~strays])
         warps = between_others(warps, strays)
-        indices = sample_indices(len(frames), self.samples)
+        indices = indices_by_phase(len(frames), self.samples, grasps)
         samples = take_samples(frames, warps, [index for index in indices if not strays[index]] or indices)
         rough = median_plate(samples)
         unrest = _unrest(samples, rough)
