@@ -27,7 +27,7 @@ from augment.layers import (
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import in_turns, uncovered
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Survey, measure_grain
+from augment.scene import Survey, find_grasps, measure_grain
 from augment.segment import Segmenter
 from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError
@@ -183,7 +183,7 @@ def _make_layers(
 ) -> None:
     frames = episode.cameras[camera]
     with clock("survey"):
-        background, samples = perception.survey(frames, companions)
+        background, samples = perception.survey(frames, companions, find_grasps(episode.signals))
     if background.stability == Stability.MOVING:
         hole = np.zeros((frames.height, frames.width), dtype=np.bool_)
         write_layers(folder, made_from, camera, background, background.plate, hole, ())

@@ -9,6 +9,7 @@ from jaxtyping import Float32, UInt8
 from augment.images import Warp, rescaled, warp
 from augment.scene.exposure import exposure
 from augment.scene.follow import Pictures, follow, greatest_shift
+from augment.scene.grasps import indices_by_phase
 from augment.scene.moves import Part, find_stands, moves_between
 from augment.scene.plate import median_plate
 from augment.scene.register import Registration
@@ -43,13 +44,17 @@ class Survey:
     companion_samples: int = 12
     """Frames that each companion adds to the plate."""
 
-    def __call__(self, frames: FrameSource, companions: Sequence[FrameSource] = ()) -> tuple[Background, Samples]:
+    def __call__(
+        self, frames: FrameSource, companions: Sequence[FrameSource] = (), grasps: Sequence[int] = ()
+    ) -> tuple[Background, Samples]:
         """Register every frame and classify the camera. Memory does not grow with the length of the episode.
 
         `companions`: the same camera in other episodes; those filmed from the same pose help to see what an object
-        covers for long here. Also returns the samples, for a better plate once it is known what hides it.
+        covers for long here. `grasps`: frames at which something is taken or let go; the plate is made of as many
+        frames from before as from after them, so that what rests longest in one place does not outvote what it covers.
+        Also returns the samples, for a better plate once it is known what hides it.
         """
-        small, pictures = glance(frames, sample_indices(len(frames), self.samples))
+        small, pictures = glance(frames, indices_by_phase(len(frames), self.samples, grasps))
         places = track_camera(small) / np.float32(small.shape[1])
         background, samples = self._look(frames, pictures, places)
         if background.stability == Stability.MOVING:
