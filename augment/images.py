@@ -179,6 +179,13 @@ def greatest_displacement(by: Float32[np.ndarray, "*t n"], height: int, width: i
     return np.asarray(np.abs(displacements(by, height, width)).max(axis=(-2, -1)))
 
 
+def bounds(mask: Bool[np.ndarray, "h w"], margin: int) -> tuple[slice, slice]:
+    """The rectangle around a mask that is not empty, with a margin."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    first, last = (slice(max(0, int(at[0]) - margin), int(at[-1]) + margin + 1) for at in (rows, columns))
+    return first, last
+
+
 def is_blank(frame: UInt8[np.ndarray, "h w 3"]) -> bool:
     """Whether a frame shows nothing: black, as of a camera that drops out, or white, as in a flash."""
     stride = max(1, frame.shape[0] // 60)

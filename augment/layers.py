@@ -291,13 +291,14 @@ def _write_track(root: Path, name: str, track: MaskTrack) -> dict[str, Any]:
     """Write a track below `root`; returns the file's path relative to it, and the share of the picture it covers."""
     archive_path, picture_path = root / "masks" / f"{name}.zip", root / "masks" / f"{name}.png"
     first: bytes | None = None
-    still = True
+    last: np.ndarray | None = None
+    png, still = b"", True
     covered = 0.0
     with zipfile.ZipFile(archive_path, "w", zipfile.ZIP_STORED) as archive:
         for start in range(0, len(track), WINDOW):
             for offset, mask in enumerate(track.read(start, start + WINDOW)):
-                png = _png(mask)
-                first = first or png
+                png = png if last is not None and np.array_equal(mask, last) else _png(mask)
+                first, last = first or png, mask
                 still &= png == first
                 covered += float(mask.mean())
                 archive.writestr(zipfile.ZipInfo(f"{start + offset:06d}.png", ZIP_EPOCH), png)

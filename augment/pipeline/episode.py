@@ -25,7 +25,7 @@ from augment.layers import (
     write_layers,
 )
 from augment.pipeline.stopwatch import Stopwatch
-from augment.pipeline.uncover import in_turns, uncovered
+from augment.pipeline.uncover import leave_out, uncover
 from augment.plan import Recipe, content_hash, make_plan
 from augment.scene import Survey, find_grasps, measure_grain
 from augment.segment import Segmenter
@@ -189,7 +189,7 @@ def _make_layers(
         write_layers(folder, made_from, camera, background, background.plate, hole, ())
         return
     with clock("plate"):
-        background, samples = in_turns(perception.segment, episode, camera, background, samples)
+        background, samples = uncover(perception.segment, episode, camera, background, samples)
     with clock("segment"):
         tracks = perception.segment(episode, camera, background)
     with LayersWriter(folder, camera, (len(frames), frames.height, frames.width)) as writer:
@@ -198,9 +198,9 @@ def _make_layers(
         with clock("segment"):
             more = perception.segment.complete(episode, camera, background, found)
         with clock("layers"):
-            found += writer.store(more)
+            more = writer.store(more)
         with clock("plate"):
-            background, hole = uncovered(background, samples, found)
+            background, hole = leave_out(background, samples, more)
             background = replace(background, grain=measure_grain(samples, background.plate, hole))
         with clock("layers"):
             writer.finish(made_from, background, background.plate, hole)

@@ -17,38 +17,44 @@ ROUGH_HEIGHT = 120  # pixels: the first turns are taken at about this size
 MOVABLE = {Role.ROBOT, Role.OBJECT}  # the other roles are part of the scene
 
 
-def in_turns(
+def uncover(
     segment: Segmenter, episode: Episode, camera: str, background: Background, samples: Samples
 ) -> tuple[Background, Samples]:
-    """A plate good enough to find the masks of every frame with, from the samples alone, small.
+    """The clean plate; and the samples, of which all that hides it is marked as covered. Raises EpisodeError.
 
-    Also returns the samples with what hides those of companions, of which no masks will be found, marked as covered.
+    In turns, if masks depend on the plate: with the samples alone, and small, which is plenty for that.
     """
-    if not segment.rounds:
-        return background, samples
-    unpainted = samples.without(_movable(segment.painted(episode, camera, background)))
-    height, width = background.plate.shape[:2]
+    if segment.rounds:
+        samples = samples.without(_movable(segment.painted(episode, camera, background)))
+        samples = samples.hidden(_in_turns(segment, camera, samples))
+    else:
+        samples = samples.without(_movable(segment(episode, camera, background)))
+    plate, _ = _filled(samples)
+    return replace(background, plate=plate, shadows_known=True), samples
+
+
+def leave_out(
+    background: Background, samples: Samples, tracks: Sequence[MaskTrack]
+) -> tuple[Background, Bool[np.ndarray, "h w"]]:
+    """The same without what more tracks hide, and where the plate is a guess."""
+    hole = np.asarray(samples.without(_movable(tracks)).covered.all(axis=0))
+    return replace(background, plate=fill_smoothly(background.plate, hole)), hole
+
+
+def _in_turns(segment: Segmenter, camera: str, samples: Samples) -> Bool[np.ndarray, "n h w"]:
+    """What hides the plate in every sample."""
+    height, width = samples.pictures.shape[1:3]
     factor = max(1, round(height / ROUGH_HEIGHT))
-    small = unpainted.reduced(factor)
+    small = samples.reduced(factor)
     frames = ArrayFrames(camera, small.pictures)
     recording = Episode("", camera, len(frames), {camera: frames}, {})
     seen = Background.still(_filled(small, shadows_known=False)[0], len(frames))
-    for _ in range(segment.rounds):
+    for turn in range(segment.rounds):
         tracks = segment.find(recording, camera, seen)
         hidden = np.logical_or.reduce([track.read(0, len(frames)) for track in tracks])
-        seen = replace(seen, plate=_filled(small.hidden(hidden))[0], shadows_known=True)
-    hidden = enlarged(hidden, factor, height, width)
-    plate, _ = _filled(unpainted.hidden(hidden))
-    theirs = np.arange(len(hidden))[:, None, None] >= len(samples.indices)
-    return replace(background, plate=plate, shadows_known=True), samples.hidden(hidden & theirs)
-
-
-def uncovered(
-    background: Background, samples: Samples, tracks: Sequence[MaskTrack]
-) -> tuple[Background, Bool[np.ndarray, "h w"]]:
-    """With the plate that is seen once the tracks of the recording are known, and its hole."""
-    plate, hole = _filled(samples.without(_movable(tracks)))
-    return replace(background, plate=plate, shadows_known=True), hole
+        if turn + 1 < segment.rounds:
+            seen = replace(seen, plate=_filled(small.hidden(hidden))[0], shadows_known=True)
+    return enlarged(hidden, factor, height, width)
 
 
 def _movable(tracks: Sequence[MaskTrack]) -> list[MaskTrack]:

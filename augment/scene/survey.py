@@ -135,5 +135,5 @@ def _unrest(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:
     A robot, which hides some parts at some times, does not change it; before a moving camera, no shift fits most parts.
     """
     registration = Registration.of(plate)
-    offsets = [offset for picture in samples.pictures[::2] for offset in registration.offsets(picture)]
+    offsets = [offset for picture in samples.pictures[::4] for offset in registration.offsets(picture)]
     return float(np.median(offsets)) if offsets else 0.0

@@ -17,7 +17,8 @@ class Segmenter(ABC):
     """Episode, camera, Background -> mask tracks. Subclasses are frozen dataclasses; their fields are their options."""
 
     rounds: ClassVar[int] = 0
-    """How often it is asked about samples before, each time with the plate that its last masks uncovered."""
+    """How often it is asked about samples first, each time with the plate that its last masks uncovered; 0 if its masks
+    do not depend on the plate."""
 
     keep_always: str | None = None
     """Folder of what a person painted of parts that never move by themselves: `<camera>.png` or `<camera>.<role>.png`,
