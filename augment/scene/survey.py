@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from augment.images import displacements, is_blank, warp
+from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.grasps import indices_by_phase
 from augment.scene.moves import Part, find_stands, moves_between
@@ -22,7 +23,7 @@ from robot_io.types import FrameSource
 
 WINDOW = 32
 SAME = 24  # grey levels
-ROUGHLY = 0.01  # of the height: smaller moves of a track may be none
+FAR = 0.03  # of the height: registration finds what is nearer by itself, and more surely than a track of thumbnails
 ALREADY_SHARP = 0.2  # pixels: a plate of frames that shift less gains nothing from a second round
 
 
@@ -57,10 +58,12 @@ class Survey:
         Also returns the samples, for a better plate once it is known what hides it.
         """
         small = thumbnails(frames)
-        places = track_camera(small) / np.float32(small.shape[1])
-        background, samples = self._look(frames, small, places, grasps)
+        bumps = find_bumps(small)
+        places = track_camera(small, bumps) / np.float32(small.shape[1])
+        near = _near(places, bumps / np.float32(small.shape[1]))
+        background, samples = self._look(frames, near, grasps)
         if background.stability == Stability.MOVING:
-            stands = [part for part in find_stands(places) if self._stands(frames, small, places, part)]
+            stands = [part for part in find_stands(places) if self._stands(frames, near, part)]
             return replace(background, moves=moves_between(stands, len(frames))), samples
         rough, warps = background.plate, background.warps
         samples = samples.exposed_like(rough)
@@ -74,14 +77,10 @@ class Survey:
         return replace(background, plate=plate, gains=_gains(small, warps, plate)), samples
 
     def _look(
-        self,
-        frames: FrameSource,
-        small: UInt8[np.ndarray, "t H W 3"],
-        places: Float32[np.ndarray, "t 2"],
-        grasps: Sequence[int] = (),
+        self, frames: FrameSource, near: Float32[np.ndarray, "t 2"], grasps: Sequence[int] = ()
     ) -> tuple[Background, Samples]:
         """Registration, stability and a rough plate."""
-        warps = _register(frames, places, self.samples)
+        warps = _register(frames, near, self.samples)
         strays = find_strays(warps, frames.height, frames.width)
         warps[~strays] = self._settled(warps[~strays])
         warps = between_others(warps, strays)
@@ -93,16 +92,9 @@ class Survey:
         unknown = np.ones((len(frames), 3), dtype=np.float32)
         return Background(stability, warps, unknown, rough, unrest), samples
 
-    def _stands(
-        self,
-        frames: FrameSource,
-        small: UInt8[np.ndarray, "t H W 3"],
-        places: Float32[np.ndarray, "t 2"],
-        part: tuple[int, int],
-    ) -> bool:
+    def _stands(self, frames: FrameSource, near: Float32[np.ndarray, "t 2"], part: tuple[int, int]) -> bool:
         """Whether a camera does not move in one part of a recording."""
-        some = slice(*part)
-        return self._look(Part(frames, *part), small[some], places[some])[0].stability != Stability.MOVING
+        return self._look(Part(frames, *part), near[slice(*part)])[0].stability != Stability.MOVING
 
     def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
         """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""
@@ -131,14 +123,20 @@ class Survey:
         return Stability.NEAR_STATIC if warps.any() else Stability.STATIC
 
 
-def _register(frames: FrameSource, places: Float32[np.ndarray, "t 2"], samples: int) -> Float32[np.ndarray, "t 6"]:
+def _near(places: Float32[np.ndarray, "t 2"], bumps: Float32[np.ndarray, "t 2"]) -> Float32[np.ndarray, "t 2"]:
+    """Where to look for each frame: where it has jumped, or where it was tracked to if that is far away."""
+    sway = places - bumps
+    sway = sway - np.median(sway, axis=0)
+    return np.asarray(bumps + np.where(np.abs(sway) > FAR, sway, 0), dtype=np.float32)
+
+
+def _register(frames: FrameSource, near: Float32[np.ndarray, "t 2"], samples: int) -> Float32[np.ndarray, "t 6"]:
     """How every frame moved: a shift against a plate of raw frames, then a map against one of shifted frames.
 
-    `places` tells roughly where the camera looks, as fractions of the height. The raw frames are those of the first
-    third, so that a small bump that goes unnoticed does not give a plate of two pictures.
+    It is looked for `near` where the camera is known to look, roughly, as fractions of the height. The raw frames are
+    those of the first third, so that a small bump that goes unnoticed does not give a plate of two pictures.
     """
-    rough = places - np.median(places, axis=0)
-    warps = np.pad(np.where(np.abs(rough) > ROUGHLY, rough, 0) * np.float32(frames.height), ((0, 0), (0, 4)))
+    warps = np.pad(near * np.float32(frames.height), ((0, 0), (0, 4)))
     for find, share in ((Registration.shift, 3), (Registration.warp, 1)):
         part = sample_indices(-(-len(frames) // share), samples)
         registration = Registration.of(median_plate(take_samples(frames, warps, part)))

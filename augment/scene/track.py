@@ -4,20 +4,22 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from augment.images import is_blank
-from augment.scene.bumps import find_bumps
 from augment.scene.register import Registration
 
 NEAR = 4.0  # pixels of a thumbnail
 FIRST, BEFORE = 9, 3  # frames
 
 
-def track_camera(thumbnails: UInt8[np.ndarray, "t h w 3"]) -> Float32[np.ndarray, "t 2"]:
+def track_camera(
+    thumbnails: UInt8[np.ndarray, "t h w 3"], bumps: Float32[np.ndarray, "t 2"]
+) -> Float32[np.ndarray, "t 2"]:
     """How far the picture has moved from frame to frame, (down, right) pixels of a thumbnail, counted from anywhere.
+
+    `bumps`: how far, of this, it has jumped.
 
     As long as the camera stays near, frames are held against the same picture, so that errors do not add up; at first
     against what the first frames have in common. A single frame that shows something else does not matter.
     """
-    bumps = find_bumps(thumbnails)
     places, origin = bumps.copy(), np.zeros(2, dtype=np.float32)
     reference = Registration.of(np.median(thumbnails[:FIRST], axis=0).astype(np.uint8))
     for index, thumbnail in enumerate(thumbnails):
