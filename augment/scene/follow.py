@@ -11,37 +11,43 @@ from augment.scene.lens import USUAL
 from augment.scene.plate import median_plate
 from augment.scene.register import Registration
 from augment.scene.samples import take_samples
+from augment.scene.track import Places
 from robot_io.types import FrameSource
 
 Pictures = Mapping[int, UInt8[np.ndarray, "h w 3"]]
 
 WINDOW = 32
-ROUGHLY = 0.01  # of the height: smaller moves of a track may be none
+QUIET = 0.005  # of the height: smaller moves of a track may be none
 ALREADY_SHARP = 0.2  # pixels: a plate of frames that shift less gains nothing from a second round
 BLURRED = 0.005  # of the height: if a frame of a plate was off by more, a better plate is worth another round
 MOST_PLATES = 2  # of moved frames
 
 
-def follow(
-    frames: FrameSource, pictures: Pictures, places: Float32[np.ndarray, "t 2"], sway: float
-) -> Float32[Warp, "t"]:
+def rests(pictures: Pictures, track: Places) -> bool:
+    """Whether nothing says that the camera ever moved: neither some of the frames, nor a rough track of them all.
+
+    `track`: where the camera looks, as fractions of the height.
+    """
+    if np.abs(track - np.median(track, axis=0)).max() > QUIET:
+        return False
+    still = np.zeros((len(track), 8), dtype=np.float32)
+    registration = Registration.of(median_plate(take_samples(pictures, still)))
+    shifts = np.stack([registration.shift(picture, still[0]) for picture in pictures.values()])
+    return bool(np.abs(shifts - np.median(shifts, axis=0)).max() < ALREADY_SHARP)
+
+
+def follow(frames: FrameSource, pictures: Pictures, near: Places, sway: float) -> Float32[Warp, "t"]:
     """How every frame moved: a shift against a plate of raw frames, then a homography against one of shifted frames.
 
-    And once more where that plate was blurred, unless the camera moves by more than `sway` anyway. All 0 where neither
-    `pictures` nor the rough track says that anything moved.
+    And once more where that plate was blurred, unless the camera moves by more than `sway` anyway.
 
-    `pictures`: some of the frames, of which plates are made. `places`: roughly where the camera looks, as fractions of
-    the height. The raw frames are those of the first third, so that a small bump that goes unnoticed does not give a
-    plate of two pictures.
+    `pictures`: some of the frames, of which plates are made. It is looked for `near` where the camera is known to look,
+    roughly, as fractions of the height. The raw frames are those of the first third, so that a small bump that goes
+    unnoticed does not give a plate of two pictures.
     """
-    rough = places - np.median(places, axis=0)
-    moved = np.where(np.abs(rough) > ROUGHLY, rough, 0)
-    warps = np.pad(moved * np.float32(frames.height), ((0, 0), (0, 6)))
+    warps = np.pad(near * np.float32(frames.height), ((0, 0), (0, 6)))
     first = {index: picture for index, picture in pictures.items() if 3 * index <= len(frames)} or pictures
     registration = Registration.of(median_plate(take_samples(first, warps)))
-    shifts = np.stack([registration.shift(picture, warps[index]) for index, picture in pictures.items()])
-    if not moved.any() and np.abs(shifts - np.median(shifts, axis=0)).max() < ALREADY_SHARP:
-        return warps
     for index, frame in _shown(frames):
         warps[index] = registration.shift(frame, warps[index])
     warps -= np.median(warps, axis=0)

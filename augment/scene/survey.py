@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from augment.images import Warp, rescaled, warp
+from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
-from augment.scene.follow import Pictures, follow, greatest_shift
+from augment.scene.follow import Pictures, follow, greatest_shift, rests
 from augment.scene.grasps import indices_by_phase
 from augment.scene.moves import Part, find_stands, moves_between
 from augment.scene.plate import median_plate
@@ -16,7 +17,7 @@ from augment.scene.register import Registration
 from augment.scene.samples import Samples, lay_over, pictures_at, sample_indices, take_samples
 from augment.scene.strays import between_others, find_strays
 from augment.scene.thumbnails import glance, thumbnail
-from augment.scene.track import track_camera
+from augment.scene.track import Places, far_away, track_camera
 from augment.types import Background, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import FrameSource
@@ -55,10 +56,12 @@ class Survey:
         Also returns the samples, for a better plate once it is known what hides it.
         """
         small, pictures = glance(frames, indices_by_phase(len(frames), self.samples, grasps))
-        places = track_camera(small) / np.float32(small.shape[1])
-        background, samples = self._look(frames, pictures, places)
+        bumps = find_bumps(small)
+        track = track_camera(small, bumps) / np.float32(small.shape[1])
+        near = far_away(track, bumps / np.float32(small.shape[1]))
+        background, samples = self._look(frames, pictures, track, near)
         if background.stability == Stability.MOVING:
-            stands = [part for part in find_stands(places) if self._stands(frames, places, part)]
+            stands = [part for part in find_stands(track) if self._stands(Part(frames, *part), track, near)]
             return replace(background, moves=moves_between(stands, len(frames))), samples
         samples = samples.exposed_like(background.plate)
         for companion in companions:
@@ -70,10 +73,16 @@ class Survey:
         return replace(background, gains=_gains(small, background)), samples
 
     def _look(
-        self, frames: FrameSource, pictures: Pictures, places: Float32[np.ndarray, "t 2"]
+        self,
+        frames: FrameSource,
+        pictures: Pictures,
+        track: Places,
+        near: Places,
     ) -> tuple[Background, Samples]:
         """Registration, stability and a rough plate."""
-        warps = follow(frames, pictures, places, self.sway)
+        warps = np.zeros((len(frames), 8), dtype=np.float32)
+        if not rests(pictures, track):
+            warps = follow(frames, pictures, near, self.sway)
         strays = find_strays(warps, frames.height, frames.width)
         warps[~strays] = self._settled(warps[~strays])
         warps = between_others(warps, strays)
@@ -85,11 +94,10 @@ class Survey:
         gains = np.ones((len(frames), 3), dtype=np.float32)
         return Background(stability, warps, gains, plate, unrest), samples
 
-    def _stands(self, frames: FrameSource, places: Float32[np.ndarray, "t 2"], part: tuple[int, int]) -> bool:
+    def _stands(self, part: Part, track: Places, near: Places) -> bool:
         """Whether a camera does not move in one part of a recording."""
-        some = Part(frames, *part)
-        pictures = pictures_at(some, sample_indices(len(some), self.samples))
-        return self._look(some, pictures, places[slice(*part)])[0].stability != Stability.MOVING
+        pictures, some = pictures_at(part, sample_indices(len(part), self.samples)), slice(part.start, part.stop)
+        return self._look(part, pictures, track[some], near[some])[0].stability != Stability.MOVING
 
     def _from_companion(self, frames: FrameSource, plate: UInt8[np.ndarray, "h w 3"]) -> Samples | None:
         """Samples of another episode, registered to this one's plate; None if it was filmed from another pose."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from robot_io import open_dataset
 from tests.robot_io import rlds_builder
