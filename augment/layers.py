@@ -300,7 +300,7 @@ def _write_track(root: Path, name: str, track: MaskTrack) -> dict[str, Any]:
                 png = png if last is not None and np.array_equal(mask, last) else _png(mask)
                 first, last = first or png, mask
                 still &= png == first
-                covered += float(mask.mean())
+                covered += np.count_nonzero(mask) / mask.size
                 archive.writestr(zipfile.ZipInfo(f"{start + offset:06d}.png", ZIP_EPOCH), png)
     share = round(covered / max(1, len(track)), 5)
     if not still or first is None:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import halved, is_blank, warp
+from augment.images import bounds, halved, is_blank, warp
 from augment.segment.appearance import Surface, smoothed, texture
 from augment.segment.base import Segmenter
 from augment.segment.painted import painted_roles
@@ -82,16 +82,20 @@ class MotionMask:
         return np.stack(masks) if masks else np.zeros((0, self.frames.height, self.frames.width), np.bool_)
 
     def _mask(self, frame: UInt8[np.ndarray, "h w 3"], index: int) -> Bool[np.ndarray, "h w"]:
+        mask: Bool[np.ndarray, "h w"] = np.zeros(frame.shape[:2], dtype=np.bool_)
         if is_blank(frame):
-            return np.zeros(frame.shape[:2], dtype=np.bool_)
+            return mask
         plate, by = self._still, self.background.warps[index]
         if by.any():
             plate = Surface.of(warp(self.background.plate, by), self._reduction)
-        belief = self._belief(smoothed(frame, self._reduction), plate.exposed(self.background.gains[index]))
-        height, width = frame.shape[:2]
-        levels = Image.fromarray(np.rint(127.5 + 127 * belief).astype(np.uint8))
-        there = (0, 0, width / (2 * self._reduction), height / (2 * self._reduction))
-        return np.asarray(levels.resize((width, height), Image.Resampling.BILINEAR, there)) > 127
+        seen, lit = smoothed(frame, self._reduction), plate.exposed(self.background.gains[index])
+        excess = self._excess(seen, lit)
+        if (excess > 0).any():
+            near = _around(excess > 0)
+            belief = self._belief(seen[:, *near], lit[near], excess[near])
+            belief = without_holes(without_specks(belief, self.options.smallest * excess.size / 4))
+            _lay(belief, mask, [self._reduction * side.start for side in near], 2 * self._reduction)
+        return mask
 
     @property
     def _reduction(self) -> int:
@@ -101,27 +105,26 @@ class MotionMask:
     def _still(self) -> Surface:
         return Surface.of(self.background.plate, self._reduction)
 
-    def _belief(self, seen: Float32[np.ndarray, "3 h w"], lit: Surface) -> Float32[np.ndarray, "H W"]:
-        """From -1, background, to 1, something before it, in pieces that are large enough and without doubtful holes.
+    def _excess(self, seen: Float32[np.ndarray, "3 h w"], lit: Surface) -> Float32[np.ndarray, "h w"]:
+        """How clearly every pixel differs from the plate: beyond doubt from 1 on, not enough to count below 0."""
+        options = self.options
+        excess = np.abs(seen - lit.smooth).max(axis=0) - (options.low + options.misregistration * lit.slope)
+        excess /= options.high - options.low
+        return np.asarray(excess)
+
+    def _belief(
+        self, seen: Float32[np.ndarray, "3 h w"], lit: Surface, excess: Float32[np.ndarray, "h w"]
+    ) -> Float32[np.ndarray, "H W"]:
+        """From -1, background, to 1, something before it.
 
         Every pixel's own evidence spreads to its neighbours up to edges that belong to the frame: those of the
         recorded picture that are not the plate's. What has an outline of its own becomes one piece; a soft shadow,
-        which has none, goes with the surface that it falls on. All that happens around what has changed, and at half
-        the size, as what has spread is smooth.
+        which has none, goes with the surface that it falls on. At half the size, as what has spread is smooth.
         """
-        options, difference = self.options, seen - lit.smooth
-        excess = np.abs(difference).max(axis=0) - (options.low + options.misregistration * lit.slope)
-        excess /= options.high - options.low
-        belief = np.full([-(-size // 2) for size in excess.shape], -1, dtype=np.float32)
-        if (excess > 0).any():
-            half, near = _around(excess > 0)
-            planes = (slice(None), *near)
-            evidence = self._evidence(seen[planes], lit[near], excess[near])
-            pictures = halved(seen[planes]), halved(difference[planes])
-            right, down = ease(pictures, axis=2), ease(pictures, axis=1)
-            found = spread(halved(evidence), halved(np.abs(evidence)), right, down, REACH)
-            belief[half] = without_holes(without_specks(found, self.options.smallest * belief.size))
-        return belief
+        evidence = self._evidence(seen, lit, excess)
+        pictures = halved(seen), halved(seen - lit.smooth)
+        right, down = ease(pictures, axis=2), ease(pictures, axis=1)
+        return spread(halved(evidence), halved(np.abs(evidence)), right, down, REACH)
 
     def _evidence(
         self, seen: Float32[np.ndarray, "3 h w"], lit: Surface, excess: Float32[np.ndarray, "h w"]
@@ -149,12 +152,16 @@ class MotionMask:
         return np.asarray(evidence)
 
 
-def _around(changed: Bool[np.ndarray, "h w"]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """The rectangle in which evidence may spread to what has not changed by itself: at half the size, and in full."""
-    half, full = [], []
-    for axis, size in enumerate(changed.shape):
-        places = np.flatnonzero(changed.any(axis=1 - axis))
-        first, last = max(0, int(places[0]) - MARGIN) // 2, min(size, int(places[-1]) + 1 + MARGIN)
-        half.append(slice(first, -(-last // 2)))
-        full.append(slice(2 * first, 2 * half[-1].stop))
-    return (half[0], half[1]), (full[0], full[1])
+def _around(changed: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
+    """The rectangle in which evidence may spread to what has not changed by itself; it begins at even places."""
+    rows, columns = (slice(side.start // 2 * 2, side.stop) for side in bounds(changed, MARGIN))
+    return rows, columns
+
+
+def _lay(belief: Float32[np.ndarray, "h w"], mask: Bool[np.ndarray, "H W"], corner: list[int], factor: int) -> None:
+    """Put belief, enlarged, into an empty mask, from a corner on."""
+    levels = Image.fromarray(np.rint(127.5 + 127 * belief).astype(np.uint8))
+    height, width = (factor * size for size in belief.shape)
+    part = mask[corner[0] : corner[0] + height, corner[1] : corner[1] + width]
+    large = levels.resize((width, height), Image.Resampling.BILINEAR)
+    np.greater(np.asarray(large)[: part.shape[0], : part.shape[1]], 127, out=part)
