@@ -44,7 +44,7 @@ def find_resting(frames: FrameSource, background: Background, tracks: Sequence[M
         ratio = (moving + RARE) / (_histogram(bins[~found]) + RARE)
         evidence = np.clip(np.log(ratio) / np.log(SURE), -1, 1).astype(np.float32)[bins]
         belief = spread(evidence, np.ones_like(evidence), right, down, REACH)
-        found = _touching(belief > 0, grow(swept, 1))
+        found = _whole(_touching(belief > 0, grow(swept, 1)))
     if not SMALLEST < found.mean() < LARGEST:
         return None
     large = Image.fromarray(found).resize((frames.width, frames.height), Image.Resampling.NEAREST)
@@ -89,3 +89,9 @@ def _touching(mask: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> 
     touching = np.zeros(count + 1, dtype=np.bool_)
     touching[pieces[mask & other]] = True
     return np.asarray((large & touching)[pieces])
+
+
+def _whole(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Small holes, such as lights and labels, are part of what surrounds them."""
+    holes, _ = ndimage.label(~mask)
+    return np.asarray(mask | (np.bincount(holes.ravel()) < SMALLEST * mask.size)[holes])

@@ -39,6 +39,17 @@ def test_a_second_arm_at_rest_is_found() -> None:
     assert elsewhere.mean() < 0.02
 
 
+def test_a_light_on_it_belongs_to_it() -> None:
+    source, track, background = scene(YELLOW)
+    rows, columns = ARM
+    lamp = (slice(rows.start + 5, rows.start + 6), slice(columns.start + 6, columns.start + 7))
+    frames, plate = source.read(0, LENGTH).frames.copy(), background.plate.copy()
+    frames[:, *lamp] = plate[lamp] = (10, 255, 10)
+    found = find_resting(ArrayFrames("front", frames), replace(background, plate=plate), [track])
+    assert found is not None
+    assert found.mask[lamp].all()
+
+
 @pytest.mark.parametrize("carried", [True, False])
 def test_it_sways_with_the_scene_unless_the_camera_carries_it(carried: bool) -> None:
     source, track, background = scene(YELLOW)
