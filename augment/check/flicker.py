@@ -21,10 +21,7 @@ class Flicker(ViewCheck):
             recorded_before, composed_before, free_before = self._before
             still = free & free_before & (np.abs(recorded - recorded_before) < STILL)
             if still.mean() > LEAST:
-                change = composed - composed_before
-                # where recorded light changes a little, the new scene's changes in proportion
-                lit = (recorded - recorded_before) * composed_before / np.maximum(recorded_before, 1)
-                self._changes.append(float(np.minimum(np.abs(change), np.abs(change - lit))[still].mean()))
+                self._changes.append(float(np.abs(composed - composed_before)[still].mean()))
         self._before = recorded, composed, free
 
     def verdict(self) -> Verdict:
