@@ -26,7 +26,7 @@ def uncover(
     """
     if segment.rounds:
         samples = samples.without(_movable(segment.painted(episode, camera, background)))
-        samples = samples.hidden(_in_turns(segment, camera, samples))
+        samples = samples.behind(_in_turns(segment, camera, samples))
     else:
         samples = samples.without(_movable(segment(episode, camera, background)))
     plate, _ = _filled(samples)
@@ -53,7 +53,7 @@ def _in_turns(segment: Segmenter, camera: str, samples: Samples) -> Bool[np.ndar
         tracks = segment.find(recording, camera, seen)
         hidden = np.logical_or.reduce([track.read(0, len(frames)) for track in tracks])
         if turn + 1 < segment.rounds:
-            seen = replace(seen, plate=_filled(small.hidden(hidden))[0], shadows_known=True)
+            seen = replace(seen, plate=_filled(small.behind(hidden))[0], shadows_known=True)
     return enlarged(hidden, factor, height, width)
 
 

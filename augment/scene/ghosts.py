@@ -5,7 +5,7 @@ background that it hides continues what is around it.
 """
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float32, Int
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
@@ -13,11 +13,14 @@ from augment.images import grow
 from augment.scene.modes import Modes
 
 NOISE = 4  # grey levels from pixel to pixel that are no edge
+FOREIGN = 400.0  # squared grey levels: what a colour that is surely foreign adds to the way
 STEP = 0.05  # grey levels: what a step costs where there is no edge
 
 
-def connected_to_background(modes: Modes) -> Int[np.ndarray, "h w"]:
+def connected_to_background(modes: Modes, foreign: Float32[np.ndarray, "2 h w"]) -> Int[np.ndarray, "h w"]:
     """Of the two modes of every pixel, a sample of the one that is closer to where there is only one mode.
+
+    `foreign`: how likely their colours are those of what hides the background, -1..1; the likelier, the farther away.
 
     Distance is the least sum of differences of colour along a path from pixel to pixel, which may change between the
     modes on its way: Dijkstra's shortest path from all pixels with one mode, over a graph with two nodes for each of
@@ -36,6 +39,7 @@ def connected_to_background(modes: Modes) -> Int[np.ndarray, "h w"]:
     )
     distance = np.full(nodes.shape, np.inf)
     distance[nodes] = dijkstra(graph.tocsr(), directed=False, indices=number[0][once], min_only=True)
+    distance += FOREIGN * foreign
     second = several & (distance[1] < distance[0])
     return np.asarray(np.where(second, modes.centres[1], modes.centres[0]))
 

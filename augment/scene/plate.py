@@ -1,12 +1,15 @@
 """The clean plate: what the camera would see with nobody there."""
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Float32, Int, UInt8
 
+from augment.images import planes
+from augment.likeness import bins, histogram, likeness
 from augment.scene.ghosts import connected_to_background
-from augment.scene.modes import channels_first, mean_of_alike, most_light, sample_at, two_modes
+from augment.scene.modes import Modes, channels_first, mean_of_alike, most_light, sample_at, two_modes
 from augment.scene.samples import Samples
 
+LEAST_HIDDEN = 0.005  # of the samples: that much tells the colours of what hides the background
 WORKING_HEIGHT = 240  # pixels: which sample shows the background is decided at about this size
 
 
@@ -32,12 +35,27 @@ def clean_plate(samples: Samples, shadows_known: bool) -> tuple[UInt8[np.ndarray
     """
     small = samples.reduced(max(1, round(samples.pictures.shape[1] / WORKING_HEIGHT)))
     modes = two_modes(small)
-    centre = connected_to_background(modes)
+    centre = connected_to_background(modes, _foreign(small, modes))
     if shadows_known:
         centre = most_light(modes, centre)
     hole = np.asarray(samples.covered.all(axis=0))
     plate = _mean_around(samples, _enlarged(centre, hole.shape))
     return np.where(hole[..., None], np.uint8(0), plate), hole
+
+
+def _foreign(samples: Samples, modes: Modes) -> Float32[np.ndarray, "2 h w"]:
+    """How likely the colours of both modes are those of what hides the background, -1..1; 0 where none is known.
+
+    For what looks much like the background is easily missed, and then rests in the plate.
+    """
+    if samples.hidden.mean() < LEAST_HIDDEN:
+        return np.zeros(modes.centres.shape, dtype=np.float32)
+    hidden = seen = histogram(np.zeros(0, dtype=int))
+    for picture, hides, covers in zip(samples.pictures[::4], samples.hidden[::4], samples.covered[::4], strict=True):
+        colours = bins(planes(picture))
+        hidden, seen = hidden + histogram(colours[hides]), seen + histogram(colours[~covers])
+    found = [bins(colour.astype(np.float32)) for colour in modes.colours]
+    return np.asarray(likeness(hidden, seen)[np.stack(found)])
 
 
 def _mean_around(samples: Samples, centre: Int[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:

@@ -20,7 +20,9 @@ class Samples:
 
     pictures: UInt8[np.ndarray, "n h w 3"]
     covered: Bool[np.ndarray, "n h w"]
-    """True where something stands before the background, or nothing was filmed."""
+    """True where something stands before the background or close to it, or nothing was filmed."""
+    hidden: Bool[np.ndarray, "n h w"]
+    """Of that, what surely shows something else."""
     indices: tuple[int, ...]
     """Frames of the recording that the first samples are; the others are of companions."""
     warps: Float32[Warp, "own"]
@@ -28,20 +30,21 @@ class Samples:
 
     def __add__(self, other: "Samples") -> "Samples":
         pictures = np.concatenate([self.pictures, other.pictures])
-        covered = np.concatenate([self.covered, other.covered])
-        return replace(self, pictures=pictures, covered=covered)
+        covered, hidden = np.concatenate([self.covered, other.covered]), np.concatenate([self.hidden, other.hidden])
+        return replace(self, pictures=pictures, covered=covered, hidden=hidden)
 
     def without(self, tracks: Sequence[MaskTrack]) -> "Samples":
         """The same, with what the tracks of the recording hide marked as covered."""
-        hidden = np.zeros_like(self.covered)
+        masks = np.zeros_like(self.covered)
         for number, (index, back) in enumerate(zip(self.indices, unwarp(self.warps), strict=True)):
             for track in tracks:
-                hidden[number] |= warp(track.read(index, index + 1)[0], back)
-        return self.hidden(hidden)
+                masks[number] |= warp(track.read(index, index + 1)[0], back)
+        return self.behind(masks)
 
-    def hidden(self, masks: Bool[np.ndarray, "n h w"]) -> "Samples":
-        """The same, with masks of all pictures, and a margin around them, marked as covered."""
-        return replace(self, covered=self.covered | grow(masks, pixels(MASK_MARGIN, masks.shape[1])))
+    def behind(self, masks: Bool[np.ndarray, "n h w"]) -> "Samples":
+        """The same, with what masks of all pictures hold marked as hidden, and with a margin as covered."""
+        covered = self.covered | grow(masks, pixels(MASK_MARGIN, masks.shape[1]))
+        return replace(self, covered=covered, hidden=self.hidden | masks)
 
     def exposed_like(self, reference: UInt8[np.ndarray, "h w 3"]) -> "Samples":
         """The same at the exposure of a plate."""
@@ -60,13 +63,12 @@ class Samples:
         if factor == 1:
             return self
         pictures = np.stack([reduced(picture, factor) for picture in self.pictures])
-        height, width = pictures.shape[1:3]
-        covered = np.zeros((len(pictures), height, width), dtype=np.bool_)
+        covered = np.zeros(pictures.shape[:3], dtype=np.bool_)
         for down in range(factor):
             for right in range(factor):
                 part = self.covered[:, down::factor, right::factor]
                 covered[:, : part.shape[1], : part.shape[2]] |= part
-        return replace(self, pictures=pictures, covered=covered)
+        return replace(self, pictures=pictures, covered=covered, hidden=self.hidden[:, ::factor, ::factor])
 
 
 def sample_indices(length: int, samples: int) -> list[int]:
@@ -96,7 +98,7 @@ def lay_over(pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[Warp
     """Pictures that have moved by `warps`, moved back, at the exposure they were filmed with."""
     moved = [warp(picture, back) for picture, back in zip(pictures, unwarp(warps), strict=True)]
     beyond = [_beyond(picture.shape[0], picture.shape[1], by) for picture, by in zip(pictures, warps, strict=True)]
-    return Samples(np.stack(moved), np.stack(beyond), (), warps[:0])
+    return Samples(np.stack(moved), np.stack(beyond), np.zeros(np.shape(beyond), np.bool_), (), warps[:0])
 
 
 def _beyond(height: int, width: int, by: Warp) -> Bool[np.ndarray, "h w"]:

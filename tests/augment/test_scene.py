@@ -220,6 +220,23 @@ def test_what_rests_for_most_of_the_time_is_no_background() -> None:
     np.testing.assert_array_equal(plate, smooth_wall())
 
 
+def test_what_hides_the_background_elsewhere_is_no_background() -> None:
+    """A thing so much like the wall that its outline does not tell which of the two was there first."""
+    frames = np.repeat(smooth_wall()[None], 20, axis=0)
+    frames[:, 18:42, 8:32] = (118, 118, 112)  # a board, which
+    frames[:, 20:40, 10:30] = smooth_wall()[20:40, 10:30]  # has a hole, in which
+    frames[:13, 20:40, 10:30] = (136, 124, 130)  # the thing rests for most of the time
+    elsewhere = np.zeros(frames.shape[:3], np.bool_)
+    elsewhere[:, :10, 40:] = True
+    frames[elsewhere] = (136, 124, 130)
+    plates = [
+        clean_plate(found, shadows_known=False)[0] for found in (samples(frames), samples(frames).behind(elsewhere))
+    ]
+    rests = [(np.abs(plate.astype(int) - smooth_wall()).max(axis=-1) > 8)[22:38, 12:28].mean() for plate in plates]
+    assert rests[0] > 0.5
+    assert rests[1] < 0.05
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_a_shadow_that_mostly_stays_leaves_the_plate_once_shadows_are_known(known: bool) -> None:
     frames = np.repeat(smooth_wall()[None], 20, axis=0)
