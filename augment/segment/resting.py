@@ -73,6 +73,9 @@ def _touching(mask: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"]) -> 
 
 
 def _whole(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    """Small holes, such as lights and labels, are part of what surrounds them."""
+    """Small holes, such as lights and labels, are part of what surrounds them; at the picture's edge there are none."""
     holes, _ = ndimage.label(~mask)
-    return np.asarray(mask | (np.bincount(holes.ravel()) < SMALLEST * mask.size)[holes])
+    small = np.bincount(holes.ravel()) < SMALLEST * mask.size
+    for edge in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        small[edge] = False
+    return np.asarray(mask | small[holes])
