@@ -36,8 +36,13 @@ def uncover(
 def leave_out(
     background: Background, samples: Samples, tracks: Sequence[MaskTrack]
 ) -> tuple[Background, Bool[np.ndarray, "h w"]]:
-    """The same without what more tracks hide, and where the plate is a guess."""
-    hole = np.asarray(samples.without(_movable(tracks)).covered.all(axis=0))
+    """The same without what more tracks hide, and where the plate is a guess.
+
+    What hides the same place in every sample of the recording is taken to do so in companions, of which no masks are.
+    """
+    covered, own = samples.without(_movable(tracks)), len(samples.indices)
+    added = covered.hidden[:own] & ~samples.hidden[:own]
+    hole = np.asarray(covered.covered.all(axis=0) | (covered.covered[:own].all(axis=0) & added.any(axis=0)))
     return replace(background, plate=fill_smoothly(background.plate, hole)), hole
 
 
