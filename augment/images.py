@@ -174,15 +174,19 @@ def _numbers(matrix: Float64[np.ndarray, "*t 3 3"]) -> Float32[Warp, "*t"]:
     return np.stack([dy, dx, a - 1, b, c, d - 1, zy, zx], axis=-1).astype(np.float32)
 
 
-def greatest_displacement(by: Float32[np.ndarray, "*t n"], height: int, width: int) -> Float32[np.ndarray, "*t"]:
-    """How far a map moves the corner of a picture that it moves most, pixels along an axis."""
+def greatest_displacement(by: Float32[Warp, "*t"], height: int, width: int) -> Float32[np.ndarray, "*t"]:
+    """How far a homography moves the corner or middle of a picture that it moves most, pixels along an axis."""
     return np.asarray(np.abs(displacements(by, height, width)).max(axis=(-2, -1)))
 
 
 def bounds(mask: Bool[np.ndarray, "h w"], margin: int) -> tuple[slice, slice]:
     """The rectangle around a mask that is not empty, with a margin."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    first, last = (slice(max(0, int(at[0]) - margin), int(at[-1]) + margin + 1) for at in (rows, columns))
+    return around(np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0)), margin)
+
+
+def around(rows: Int64[np.ndarray, " n"], columns: Int64[np.ndarray, " m"], margin: int) -> tuple[slice, slice]:
+    """The rectangle around some rows and columns, at least one of each, with a margin."""
+    first, last = (slice(max(0, int(at.min()) - margin), int(at.max()) + margin + 1) for at in (rows, columns))
     return first, last
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 
-from augment.images import box_sum, planes, shares
+from augment.images import around, box_sum, planes, shares
 
 WORKING_HEIGHT = 240  # pixels: the colours of what is kept are smooth
 CONTRAST = 400.0  # squared grey levels: foreground and background that differ by less cannot be told apart
@@ -51,7 +51,7 @@ def _foreground(shot: Shot, rows: Indices, columns: Indices, radius: int) -> Col
     """Mean colour of the exact pixels near by."""
     reduction = max(1, round(len(shot.keep) / WORKING_HEIGHT))
     rows, columns, radius = rows // reduction, columns // reduction, -(-radius // reduction)
-    part = _around(rows, columns, radius)
+    part = around(rows, columns, radius)
     there = tuple(slice(reduction * span.start, reduction * span.stop) for span in part)
     weight = shares(shot.exact[there], reduction).astype(np.float32)
     sums = box_sum(np.stack([*(planes(shot.seen[there], reduction) * weight), weight]), radius)
@@ -61,18 +61,12 @@ def _foreground(shot: Shot, rows: Indices, columns: Indices, radius: int) -> Col
 
 def _nearness(keep: Bool[np.ndarray, "H W"], rows: Indices, columns: Indices, radius: int) -> Values:
     """1 in what is kept, less outside of it, 0 beyond the band."""
-    part = _around(rows, columns, radius)
+    part = around(rows, columns, radius)
     window = (2 * radius + 1) ** 2
     count = box_sum(keep[part].astype(np.min_scalar_type(window)), radius)
     # beside a straight edge half of the window is covered
     outside = np.float32(2 / window) * _at(count, rows - part[0].start, columns - part[1].start)
     return np.where(_at(keep, rows, columns), np.float32(1), np.minimum(outside, 1))
-
-
-def _around(rows: Indices, columns: Indices, margin: int) -> tuple[slice, slice]:
-    """The rectangle around some pixels."""
-    first, last = (slice(max(0, int(at.min()) - margin), int(at.max()) + margin + 1) for at in (rows, columns))
-    return first, last
 
 
 def _at(values: Shaped[np.ndarray, "*c h w"], rows: Indices, columns: Indices) -> Shaped[np.ndarray, "*c n"]:

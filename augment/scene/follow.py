@@ -1,12 +1,11 @@
-"""How the background of every frame of a recording lies against the others': first roughly, then to a fraction of a
-pixel."""
+"""How the background of every frame of a recording lies against the others', to a fraction of a pixel."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from augment.images import Warp, displacements, is_blank
+from augment.images import Warp, greatest_displacement, is_blank
 from augment.scene.lens import USUAL
 from augment.scene.plate import median_plate
 from augment.scene.register import Registration
@@ -65,7 +64,7 @@ def follow(frames: FrameSource, pictures: Pictures, near: Places, sway: float) -
 
 def greatest_shift(frames: FrameSource, warps: Float32[Warp, "t"]) -> float:
     """Of any frame's middle or corner, as a fraction of the height."""
-    return float(np.abs(displacements(warps, frames.height, frames.width)).max()) / frames.height
+    return float(greatest_displacement(warps, frames.height, frames.width).max()) / frames.height
 
 
 def _refined(

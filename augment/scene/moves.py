@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float32
 from scipy import ndimage
 
+from augment.scene.track import Places
 from robot_io.types import Clip, FrameSource
 
 AROUND = 10  # frames before and after one, in which the camera is in the same place or is not
@@ -44,7 +44,7 @@ class Part:
         return replace(clip, start=start)
 
 
-def find_stands(places: Float32[np.ndarray, "t 2"]) -> list[tuple[int, int]]:
+def find_stands(places: Places) -> list[tuple[int, int]]:
     """Longer parts `start:stop` in which a camera seems to stand. `places`: its track, as fractions of the height."""
     length = len(places)
     places = ndimage.median_filter(places, (5, 1), mode="nearest")  # a frame or two that show something else
@@ -62,13 +62,13 @@ def moves_between(stands: Sequence[tuple[int, int]], length: int) -> tuple[tuple
     return tuple(sorted(moves + ends))
 
 
-def _stands(places: Float32[np.ndarray, "t 2"], index: int) -> bool:
+def _stands(places: Places, index: int) -> bool:
     """Whether the camera is in the same place before and after a frame."""
     before, after = places[max(0, index - AROUND) : index + 1], places[index : index + AROUND + 1]
     return bool(np.abs(np.median(before, axis=0) - np.median(after, axis=0)).max() < SAME_PLACE)
 
 
-def _widened(places: Float32[np.ndarray, "t 2"], start: int, stop: int) -> tuple[int, int]:
+def _widened(places: Places, start: int, stop: int) -> tuple[int, int]:
     """A part, up to where the camera is no longer in the place of that part."""
     apart = np.abs(places - np.median(places[start:stop], axis=0)).max(axis=1)
     elsewhere = apart > max(SAME_PLACE, USUAL * float(np.median(apart[start:stop])))

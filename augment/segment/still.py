@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
 
-from augment.images import greatest_displacement, is_blank, warp
+from augment.images import Warp, greatest_displacement, is_blank, warp
 from augment.types import Background, Role
 from robot_io.types import FrameSource
 
@@ -21,7 +21,7 @@ class StillMask:
 
     mask: Bool[np.ndarray, "h w"]
     """On the plate."""
-    warps: Float32[np.ndarray, "t n"]
+    warps: Float32[Warp, "t"]
     """How it lies in every frame: as the scene does; all 0 where it goes with the camera."""
     role: Role
     label: str
@@ -71,7 +71,7 @@ def goes_with_camera(mask: Bool[np.ndarray, "h w"], frames: FrameSource, backgro
 
 def _pictures(
     frames: FrameSource, background: Background, indices: Int[np.ndarray, " n"]
-) -> Iterator[tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, " m"]]]:
+) -> Iterator[tuple[Float32[np.ndarray, "h w 3"], Warp]]:
     """Some of these frames at the plate's exposure, and how the scene lies in them."""
     places = np.linspace(0, len(indices) - 1, min(SAMPLES, len(indices))).astype(int)
     for index in np.sort(indices)[places].tolist():
