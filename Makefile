@@ -33,4 +33,5 @@ clean:
 
 .venv/ready-for-development: .venv/ready
 	$(PIP) --editable '.[dev]'
+	$(PIP) --force-reinstall --no-deps opencv-python-headless # groundingdino-py brings one that needs GL, over it
 	touch $@

@@ -75,7 +75,11 @@ def _record(spec: TabletopSpec, index: int, truth: bool) -> tuple[Recording, str
     stage, recording = Stage(world), Recording()
     other = Stage(World(refurnished(world.scene, elsewhere), world.state.hand)) if truth else None
     filming = Filming.draw(spec.conditions, elsewhere)
+    first = int(elsewhere.integers(spec.every)) if spec.every > 1 else 0
     for step, action in enumerate(chain(repeat(REST, spec.conditions.rest), demonstrate(world))):
+        if (step - first) % spec.every:
+            world.step(action)
+            continue
         shadows = Shadows(world, stage.lights)
         present = MOVING if step >= spec.conditions.arrival else (Group.ROBOT,)
         static = filming.aim(agentview(spec.size), step)

@@ -42,6 +42,8 @@ class TabletopSpec:
     """Height and width of the static camera, pixels; the wrist camera has half of it."""
     seed: int = 0
     conditions: Conditions = Conditions()
+    every: int = 1
+    """Only every so many steps is recorded, from a random one of the first on: few pictures of many scenes."""
 
     def __post_init__(self) -> None:
         if self.episodes < 1:
@@ -50,6 +52,8 @@ class TabletopSpec:
             raise ValueError(f"size is {self.size}; it must be even (the wrist camera has half of it) and at least 32")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}; it must not be negative")
+        if self.every < 1:
+            raise ValueError(f"every is {self.every}; at least 1, which records all steps")
 
     def random(self, index: int) -> np.random.Generator:
         """The source of everything random in one episode. Raises IndexError where there is no such episode."""
