@@ -13,6 +13,7 @@ from PIL import Image
 
 from augment.check import Check, Verdict, Window
 from augment.compose import Composite
+from augment.grasps import find_grasps
 from augment.images import is_blank
 from augment.layers import (
     Layers,
@@ -27,7 +28,7 @@ from augment.layers import (
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Survey, find_grasps, measure_grain
+from augment.scene import Survey, measure_grain
 from augment.segment import Segmenter
 from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError

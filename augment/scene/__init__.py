@@ -2,9 +2,8 @@
 
 from augment.scene.fill import fill_smoothly
 from augment.scene.grain import measure_grain
-from augment.scene.grasps import find_grasps
 from augment.scene.plate import clean_plate
 from augment.scene.samples import Samples
 from augment.scene.survey import Survey
 
-__all__ = ["Samples", "Survey", "clean_plate", "fill_smoothly", "find_grasps", "measure_grain"]
+__all__ = ["Samples", "Survey", "clean_plate", "fill_smoothly", "measure_grain"]

@@ -10,8 +10,8 @@ from augment.images import Warp, rescaled, warp
 from augment.scene.bumps import find_bumps
 from augment.scene.exposure import exposure
 from augment.scene.follow import Pictures, follow, greatest_shift, rests
-from augment.scene.grasps import indices_by_phase
 from augment.scene.moves import Part, find_stands, moves_between
+from augment.scene.phases import indices_by_phase
 from augment.scene.plate import median_plate
 from augment.scene.register import Registration
 from augment.scene.samples import Samples, lay_over, pictures_at, sample_indices, take_samples

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from augment.scene import Survey, clean_plate, find_grasps
-from augment.scene.grasps import indices_by_phase
+from augment.grasps import find_grasps
+from augment.scene import Survey, clean_plate
+from augment.scene.phases import indices_by_phase
 from augment.scene.samples import sample_indices
 from robot_io.memory import ArrayFrames
 from tests.workbench import noisy, room, stamp

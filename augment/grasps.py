@@ -1,17 +1,13 @@
 """When a gripper closes and opens: what it holds in between, it uncovers where that lay before."""
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float64
 
-from augment.scene.samples import sample_indices
-
 ACTIONS = {"action", "actions"}
 TWO_VALUED, NEAR = 0.9, 0.1  # share of the frames that are so near (in distances of the levels) to one of two levels
 OPEN, CLOSED = 1 / 3, 2 / 3  # of the way between the levels: a gripper has to get beyond the other one to change
-SHORTEST, SHORTEST_SHARE = 3, 0.02  # frames, and share of the recording, that make a phase
 MOST = 8  # changes in a hundred frames; more are no grasps
 
 
@@ -30,24 +26,6 @@ def find_grasps(signals: Mapping[str, np.ndarray]) -> tuple[int, ...]:
         if changes:
             return tuple(sorted(changes))
     return ()
-
-
-def indices_by_phase(length: int, samples: int, changes: Sequence[int]) -> list[int]:
-    """Up to `samples` frame indices, as many from each phase between changes, spread evenly within it.
-
-    What a phase has too few frames for, the others get.
-    """
-    edges = [0]
-    for change in (*changes, length):
-        if change - edges[-1] >= max(SHORTEST, SHORTEST_SHARE * length):
-            edges.append(change)
-    edges[max(1, len(edges) - 1) :] = [length]
-    phases = sorted(pairwise(edges), key=lambda phase: phase[1] - phase[0])
-    indices: list[int] = []
-    for number, (start, stop) in enumerate(phases):
-        share = (samples - len(indices)) // (len(phases) - number)
-        indices += [start + index for index in sample_indices(stop - start, share)]
-    return sorted(indices)
 
 
 def _channels(values: np.ndarray) -> list[Float64[np.ndarray, " t"]]:

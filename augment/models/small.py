@@ -1,0 +1,98 @@
+"""The real networks at a small size: what `restage train` trains, and tests build."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from transformers import (
+    BertConfig,
+    BertTokenizer,
+    GroundingDinoConfig,
+    SamHQConfig,
+    SamHQMaskDecoderConfig,
+    SamHQPromptEncoderConfig,
+    SamHQVisionConfig,
+    SwinConfig,
+)
+
+PAD, UNKNOWN, START, END, STOP, QUESTION = 0, 100, 101, 102, 1012, 1029  # GroundingDINO expects BERT's own numbers
+SPECIAL = {"[PAD]": PAD, "[UNK]": UNKNOWN, "[CLS]": START, "[SEP]": END, "[MASK]": 103, ".": STOP, "?": QUESTION}
+VOCABULARY = QUESTION + 1
+
+
+def small_detector(width: int = 96, layers: int = 2, queries: int = 32) -> GroundingDinoConfig:
+    """A GroundingDINO of a few million parameters, for pictures of 128 to 256 pixels. `width`: a multiple of 32."""
+    return GroundingDinoConfig(
+        backbone_config=SwinConfig(
+            image_size=160,
+            embed_dim=width // 3,
+            depths=[1, 2, 2, 2],
+            num_heads=[2, 2, 4, 8],
+            window_size=5,
+            drop_path_rate=0.0,
+            out_indices=[2, 3, 4],
+        ),
+        text_config=BertConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=width,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=2 * width,
+            max_position_embeddings=64,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        ),
+        d_model=width,
+        num_queries=queries,
+        encoder_layers=layers,
+        encoder_ffn_dim=4 * width,
+        encoder_attention_heads=6,
+        decoder_layers=layers,
+        decoder_ffn_dim=4 * width,
+        decoder_attention_heads=6,
+        dropout=0.0,
+        fusion_droppath=0.0,
+    )
+
+
+def small_segmenter(image_size: int = 256, width: int = 96, layers: int = 6) -> SamHQConfig:
+    """An HQ-SAM of about a million parameters. `width`: a multiple of 32; masks are half of `image_size` large."""
+    hidden = 64
+    return SamHQConfig(
+        vision_config=SamHQVisionConfig(
+            hidden_size=width,
+            output_channels=hidden,
+            num_hidden_layers=layers,
+            num_attention_heads=3,
+            image_size=image_size,
+            patch_size=8,
+            window_size=8,
+            global_attn_indexes=[layers // 2 - 1, layers - 1],
+            num_pos_feats=hidden // 2,
+            initializer_range=0.02,
+        ),
+        prompt_encoder_config=SamHQPromptEncoderConfig(hidden_size=hidden, image_size=image_size, patch_size=8),
+        mask_decoder_config=SamHQMaskDecoderConfig(
+            hidden_size=hidden, mlp_dim=4 * hidden, num_attention_heads=4, iou_head_hidden_dim=hidden, vit_dim=width
+        ),
+    )
+
+
+def write_tokenizer(words: Iterable[str], folder: Path) -> BertTokenizer:
+    """A WordPiece tokenizer that knows just these words, saved in `folder`. Raises ValueError for too many words."""
+    names = {number: name for name, number in SPECIAL.items()}
+    free = (number for number in range(VOCABULARY) if number not in names)
+    for word in sorted(set(words)):
+        number = next(free, None)
+        if number is None:
+            raise ValueError(f"more than {VOCABULARY - len(SPECIAL)} words; a small tokenizer holds no more")
+        names[number] = word
+    lines = _lines(names)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(lines) + "\n")
+    tokenizer = BertTokenizer(vocab={name: number for number, name in enumerate(lines)}, do_lower_case=True)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def _lines(names: dict[int, str]) -> Sequence[str]:
+    return [names.get(number, f"[unused{number}]") for number in range(VOCABULARY)]

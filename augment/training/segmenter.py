@@ -1,0 +1,66 @@
+"""Training HQ-SAM: one mask for each box, though boxes are never exact (Ke et al. 2023)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor, nn
+from torch.nn import functional
+
+from augment.training.detector import DEVIATION, MEAN
+from augment.training.examples import Example, box_of
+
+BOXES = 3  # for each picture; things are repeated where there are fewer
+SLACK = 0.08  # share of its size by which a side of a box may be off
+
+
+def segmenter_loss(
+    examples: Callable[[int], tuple[Sequence[Example], np.random.Generator]],
+) -> Callable[[nn.Module, int], dict[str, Tensor]]:
+    """The loss of a step: cross-entropy and Dice of the masks that inference uses, the sum of SAM's and HQ's logits."""
+
+    def loss(network: nn.Module, step: int) -> dict[str, Tensor]:
+        batch, rng = examples(step)
+        chosen = [_choose(example, rng) for example in batch]
+        device = next(network.parameters()).device
+        boxes = torch.from_numpy(np.stack([boxes for boxes, _ in chosen])).to(device)
+        found = network(pixel_values=_normalised(batch, device), input_boxes=boxes, multimask_output=False)
+        logits = found.pred_masks[:, :, 0].float()
+        masks = torch.from_numpy(np.stack([masks for _, masks in chosen])).to(device)
+        wanted = functional.interpolate(masks, size=logits.shape[-2:], mode="area")
+        return {"entropy": 5 * _entropy(logits, wanted), "dice": _dice(logits.sigmoid(), wanted)}
+
+    return loss
+
+
+def _choose(example: Example, rng: np.random.Generator) -> tuple[Float32[np.ndarray, "b 4"], np.ndarray]:
+    """Boxes that are a little off, and the masks that belong to them."""
+    numbers = rng.permutation(len(example.things))
+    things = [example.things[numbers[place % len(numbers)]] for place in range(BOXES)]
+    boxes = np.array([box_of(thing.mask) for thing in things], dtype=np.float32)
+    size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    off = rng.normal(0, SLACK / 2, boxes.shape).clip(-SLACK, SLACK) * size + rng.uniform(-1.5, 1.5, boxes.shape)
+    height, width = example.picture.shape[:2]
+    moved = np.clip(boxes + off, 0, [width, height, width, height]).astype(np.float32)
+    return moved, np.stack([thing.mask for thing in things]).astype(np.float32)
+
+
+def _normalised(batch: Sequence[Example], device: Any) -> Tensor:
+    pixels = torch.from_numpy(np.stack([example.picture for example in batch])).to(device)
+    mean, deviation = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+    return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
+
+
+def _entropy(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy around the masks, where it matters, as much as within: each picture's mean over both."""
+    entropy = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    near = functional.max_pool2d(wanted, 9, stride=1, padding=4)
+    inside = (entropy * near).sum((-1, -2)) / near.sum((-1, -2)).clamp(min=1)
+    return (inside + entropy.mean((-1, -2))).mean()
+
+
+def _dice(shares: Tensor, wanted: Tensor) -> Tensor:
+    both = (shares * wanted).sum((-1, -2))
+    return (1 - (2 * both + 1) / (shares.sum((-1, -2)) + wanted.sum((-1, -2)) + 1)).mean()
