@@ -21,17 +21,14 @@ EMPTY = {
     "the", "a", "an", "this", "some", "its", "his", "her", "your", "front", "side", "top", "left", "right", "middle",
     "center", "centre", "edge", "corner", "end", "other",
 }  # fmt: skip
-FIXTURES = {
-    "drawer", "cabinet", "door", "sink", "plate", "lever", "stove", "burner", "switch", "button", "knob", "handle",
-    "microwave", "oven", "fridge", "shelf", "rack", "basket", "bin", "box", "tray", "faucet", "tap", "coaster", "pad",
-    "dishwasher", "caddy", "hook", "holder",
+ATTACHED = {
+    "drawer", "cabinet", "door", "sink", "lever", "stove", "burner", "switch", "button", "knob", "handle", "microwave",
+    "oven", "fridge", "shelf", "rack", "faucet", "tap", "dishwasher", "hook", "light", "lamp",
 }  # fmt: skip
 SCENERY = {
     "table", "tabletop", "counter", "countertop", "desk", "floor", "wall", "room", "surface", "scene", "robot", "arm",
     "hand", "gripper", "position", "place", "air",
 }  # fmt: skip
-MOVES_NOTHING = {"open", "close", "shut", "turn", "press", "switch", "push", "pull", "slide"}
-"""Verbs that act on a fixture in its place, where what they act on is one."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +42,27 @@ class NamedThing:
 def named_things(instruction: str) -> tuple[NamedThing, ...]:
     """What `instruction` is about, in its order, each phrase once: `object` what a verb moves, `goal` the rest.
 
-    By the words around: what follows a verb is moved, unless the verb leaves such a thing in its place ("open the
-    drawer"); what follows a preposition is a place. Tables, walls and the robot are nobody's goal.
+    By the words around: what follows a verb, or "with", is moved, unless it is attached to something ("open the
+    drawer"); what follows another preposition is a place. Tables, walls and the robot are nobody's goal.
     """
     found: dict[str, NamedThing] = {}
-    verb, after_verb, words = "", True, []
+    moved, words, before = False, list[str](), ""
     for word in [*re.findall(r"[a-z0-9'-]+|[.,;]", instruction.lower()), "."]:
-        if word in VERBS or word in PLACES or word in BREAKS or word in ".,;":
-            _note(words, verb if after_verb else "", found)
+        is_verb = word in VERBS and before not in EMPTY
+        if is_verb or word in PLACES or word in BREAKS or word in ".,;":
+            _note(words, moved, found)
             words = []
-            if word in VERBS:
-                verb, after_verb = word, True
-            elif word in PLACES:
-                after_verb = False
+            if is_verb or word in PLACES:
+                moved = is_verb or word == "with"
         elif word not in EMPTY:
             words.append(word)
+        before = word
     return tuple(found.values())
 
 
-def _note(words: list[str], verb: str, found: dict[str, NamedThing]) -> None:
+def _note(words: list[str], moved: bool, found: dict[str, NamedThing]) -> None:
     if not words or words[-1] in SCENERY:
         return
-    stays = not verb or (verb in MOVES_NOTHING and words[-1] in FIXTURES)
+    role = Role.OBJECT if moved and words[-1] not in ATTACHED else Role.GOAL
     phrase = " ".join(words)
-    found.setdefault(phrase, NamedThing(Role.GOAL if stays else Role.OBJECT, phrase))
+    found.setdefault(phrase, NamedThing(role, phrase))

@@ -1,6 +1,5 @@
 """Pictures with things in them, for training: from any episodes that have masks and an instruction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,10 +66,8 @@ def box_of(mask: Bool[np.ndarray, "h w"]) -> tuple[float, float, float, float]:
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
-def _cropped(picture: np.ndarray, box: Sequence[float], size: int, mirrored: bool) -> np.ndarray:
-    made = np.asarray(
-        Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, box=tuple(box), reducing_gap=None)
-    )
+def _cropped(picture: np.ndarray, box: tuple[float, float, float, float], size: int, mirrored: bool) -> np.ndarray:
+    made = np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, box=box))
     return made[:, ::-1] if mirrored else made
 
 
