@@ -7,3 +7,7 @@ class RequestError(Exception):
 
 class RunError(Exception):
     """The run cannot go on; what is finished stays finished, and the same command resumes."""
+
+
+class UnseenError(Exception):
+    """What has to stay cannot be found on a camera, which is left as recorded for this reason."""

@@ -49,6 +49,7 @@ class StoredTrack:
     shape: tuple[int, int, int]
     share: float
     """Of the picture that it covered, on average, when it was stored; 0..1."""
+    confidence: float | None = None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -90,6 +91,8 @@ class Layers:
     tracks: tuple[StoredTrack, ...]
     grain: tuple[float, float, float]
     """Standard deviation of the recording's noise, grey levels per channel."""
+    problem: str | None
+    """Why what has to stay could not be found, where that is so."""
 
     def backdrop(self, new: UInt8[np.ndarray, "h w 3"], start: int, stop: int) -> Backdrop:
         """A new plate behind frames `start:stop`."""
@@ -192,11 +195,14 @@ def open_layers(folder: Path) -> Layers:
     about = json.loads((folder / "about.json").read_text())
     shape = (about["length"], about["height"], about["width"])
     tracks = tuple(
-        StoredTrack(folder / track["file"], Role(track["role"]), track["label"], shape, track["share"])
+        StoredTrack(
+            folder / track["file"], Role(track["role"]), track["label"], shape, track["share"], track["confidence"]
+        )
         for track in about["tracks"]
     )
     moves = tuple((start, stop) for start, stop in about["moves"])
-    return Layers(folder, about["camera"], *shape, Stability(about["stability"]), moves, tracks, tuple(about["grain"]))
+    stability, grain = Stability(about["stability"]), tuple(about["grain"])
+    return Layers(folder, about["camera"], *shape, stability, moves, tracks, grain, about["problem"])
 
 
 def write_layers(
@@ -207,11 +213,12 @@ def write_layers(
     plate: UInt8[np.ndarray, "h w 3"],
     hole: Bool[np.ndarray, "h w"],
     tracks: Sequence[MaskTrack],
+    problem: str | None = None,
 ) -> Layers:
     """Store layers; the folder appears by one rename, when it is whole."""
     with LayersWriter(folder, camera, (len(background.warps), *hole.shape)) as writer:
         writer.store(tracks)
-        return writer.finish(made_from, background, plate, hole)
+        return writer.finish(made_from, background, plate, hole, problem)
 
 
 class LayersWriter:
@@ -238,9 +245,9 @@ class LayersWriter:
         stored = []
         for number, track in enumerate(tracks, len(self._tracks)):
             written = _write_track(self._unfinished, f"{number:02d}-{track.role}", track)
-            self._tracks.append({**written, "role": track.role, "label": track.label})
+            self._tracks.append({**written, "role": track.role, "label": track.label, "confidence": track.confidence})
             path = self._unfinished / written["file"]
-            stored.append(StoredTrack(path, track.role, track.label, self._shape, written["share"]))
+            stored.append(StoredTrack(path, track.role, track.label, self._shape, written["share"], track.confidence))
         return tuple(stored)
 
     def finish(
@@ -249,12 +256,13 @@ class LayersWriter:
         background: Background,
         plate: UInt8[np.ndarray, "h w 3"],
         hole: Bool[np.ndarray, "h w"],
+        problem: str | None = None,
     ) -> Layers:
         """The folder appears by one rename, when it is whole."""
         Image.fromarray(plate).save(self._unfinished / "plate.png")
         Image.fromarray(hole).save(self._unfinished / "hole.png")
         _write_per_frame(self._unfinished / "frames.csv", background)
-        (self._unfinished / "about.json").write_text(self._about(made_from, background))
+        (self._unfinished / "about.json").write_text(self._about(made_from, background, problem))
         try:
             self._unfinished.rename(self._folder)
         except OSError:
@@ -262,7 +270,7 @@ class LayersWriter:
                 raise
         return open_layers(self._folder)
 
-    def _about(self, made_from: Mapping[str, Any], background: Background) -> str:
+    def _about(self, made_from: Mapping[str, Any], background: Background, problem: str | None) -> str:
         length, height, width = self._shape
         about = {
             "camera": self._camera,
@@ -274,6 +282,7 @@ class LayersWriter:
             "unrest": round(background.unrest, 5),
             "grain": [round(float(value), 3) for value in background.grain],
             "tracks": self._tracks,
+            "problem": problem,
             "made_from": dict(made_from),
         }
         return json.dumps(about, indent=2, sort_keys=True) + "\n"

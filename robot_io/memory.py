@@ -44,6 +44,7 @@ class ArrayMask:
     role: Role
     label: str
     masks: Bool[np.ndarray, "t h w"]
+    confidence: float | None = None
 
     def __len__(self) -> int:
         return len(self.masks)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from augment.check import Check, Verdict, Window
 from augment.compose import Composite
+from augment.errors import UnseenError
 from augment.grasps import find_grasps
 from augment.images import is_blank
 from augment.layers import (
@@ -26,7 +27,7 @@ from augment.layers import (
     write_layers,
 )
 from augment.pipeline.stopwatch import Stopwatch
-from augment.pipeline.uncover import leave_out, uncover
+from augment.pipeline.uncover import leave_out, uncover, uncover_behind
 from augment.plan import Recipe, content_hash, make_plan
 from augment.scene import Survey, measure_grain
 from augment.segment import Segmenter
@@ -34,7 +35,7 @@ from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 6  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
+SCHEMA = 7  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -129,7 +130,8 @@ def restage(
         if known.stability == Stability.MOVING:
             results[camera] = CameraResult(f"as recorded: the camera moves {_when(known)}")
         elif not known.tracks:
-            results[camera] = CameraResult(f"as recorded: {NO_TRACKS}", Verdict(NO_TRACKS))
+            problem = known.problem or NO_TRACKS
+            results[camera] = CameraResult(f"as recorded: {problem}", Verdict(problem))
         else:
             results[camera] = _restage_camera(flow, source, episode.cameras[camera], known, plan, folder, clock)
     return results
@@ -185,19 +187,28 @@ def _make_layers(
     frames = episode.cameras[camera]
     with clock("survey"):
         background, samples = perception.survey(frames, companions, find_grasps(episode.signals))
+    nothing = np.zeros((frames.height, frames.width), dtype=np.bool_)
     if background.stability == Stability.MOVING:
-        hole = np.zeros((frames.height, frames.width), dtype=np.bool_)
-        write_layers(folder, made_from, camera, background, background.plate, hole, ())
+        write_layers(folder, made_from, camera, background, background.plate, nothing, ())
         return
-    with clock("plate"):
-        background, samples = uncover(perception.segment, episode, camera, background, samples)
-    with clock("segment"):
-        tracks = perception.segment(episode, camera, background)
+    segment = perception.segment
     with LayersWriter(folder, camera, (len(frames), frames.height, frames.width)) as writer:
+        if segment.rounds:
+            with clock("plate"):
+                background, samples = uncover(segment, episode, camera, background, samples)
+        with clock("segment"):
+            try:
+                tracks = segment(episode, camera, background)
+            except UnseenError as error:
+                writer.finish(made_from, background, background.plate, nothing, str(error))
+                return
         with clock("layers"):
             found = writer.store(tracks)  # from here on, masks are read
+        if not segment.rounds:
+            with clock("plate"):
+                background, samples = uncover_behind(found, background, samples)
         with clock("segment"):
-            more = perception.segment.complete(episode, camera, background, found)
+            more = segment.complete(episode, camera, background, found)
         with clock("layers"):
             more = writer.store(more)
         with clock("plate"):

@@ -22,15 +22,15 @@ def uncover(
 ) -> tuple[Background, Samples]:
     """The clean plate; and the samples, of which all that hides it is marked as covered. Raises EpisodeError.
 
-    In turns, if masks depend on the plate: with the samples alone, and small, which is plenty for that.
+    Found in turns with the masks: with the samples alone, and small, which is plenty for that.
     """
-    if segment.rounds:
-        samples = samples.without(_movable(segment.painted(episode, camera, background)))
-        samples = samples.behind(_in_turns(segment, camera, samples))
-    else:
-        samples = samples.without(_movable(segment(episode, camera, background)))
-    plate, _ = _filled(samples)
-    return replace(background, plate=plate, shadows_known=True), samples
+    samples = samples.without(_movable(segment.painted(episode, camera, background)))
+    return _uncovered(background, samples.behind(_in_turns(segment, camera, samples)))
+
+
+def uncover_behind(tracks: Sequence[MaskTrack], background: Background, samples: Samples) -> tuple[Background, Samples]:
+    """The same behind masks that are known already. Raises EpisodeError."""
+    return _uncovered(background, samples.without(_movable(tracks)))
 
 
 def leave_out(
@@ -44,6 +44,11 @@ def leave_out(
     added = covered.hidden[:own] & ~samples.hidden[:own]
     hole = np.asarray(covered.covered.all(axis=0) | (covered.covered[:own].all(axis=0) & added.any(axis=0)))
     return replace(background, plate=fill_smoothly(background.plate, hole)), hole
+
+
+def _uncovered(background: Background, samples: Samples) -> tuple[Background, Samples]:
+    plate, _ = _filled(samples)
+    return replace(background, plate=plate, shadows_known=True), samples
 
 
 def _in_turns(segment: Segmenter, camera: str, samples: Samples) -> Bool[np.ndarray, "n h w"]:

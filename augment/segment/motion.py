@@ -72,6 +72,7 @@ class MotionMask:
     options: Motion
     role: Role = Role.ROBOT
     label: str = "robot and what it moves"
+    confidence: float | None = None
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -60,6 +60,7 @@ class MaskFolder:
     role: Role
     frames: FrameSource
     label: str = "recorded"
+    confidence: float | None = None
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -25,6 +25,7 @@ class StillMask:
     """How it lies in every frame: as the scene does; all 0 where it goes with the camera."""
     role: Role
     label: str
+    confidence: float | None = None
 
     def __len__(self) -> int:
         return len(self.warps)

@@ -55,6 +55,7 @@ class H5Masks:
     shape: tuple[int, ...]
     is_turned: bool
     label: str = "recorded"
+    confidence: float | None = None
 
     def __len__(self) -> int:
         return self.shape[0]
