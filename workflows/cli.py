@@ -18,6 +18,7 @@ WORKFLOWS = {
     "validate": "check a dataset; with source.path, prove what was carried over",
     "preview": "draw a contact sheet and a short video of an episode with its masks",
     "evaluate": "measure masks, plates and frames against the truth of a rendered world",
+    "train": "train a small detector or segmenter on rendered episodes, or on your own with masks",
     "bench": "measure: name=io, name=pipeline",
 }
 

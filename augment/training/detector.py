@@ -1,7 +1,9 @@
 """Training GroundingDINO: boxes and phrases, matched one to one (Liu et al. 2023, after DETR)."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,14 +11,17 @@ import torch
 from jaxtyping import UInt8
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
+from transformers import GroundingDinoForObjectDetection
 
-from augment.training.examples import Example, Thing, box_of
+from augment.models.small import small_detector, write_tokenizer
+from augment.training.examples import Example, Examples, Thing, box_of, normalised
+from augment.training.loop import Training
+from augment.training.method import Loss
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLASS, BOX, OVERLAP = 2.0, 5.0, 2.0  # weights of the terms, and of the costs of a match
 COPIES = 4  # proposals of the encoder that each thing gets
 ABSENT = 2  # phrases that name nothing in the picture, at most
-PADDING = 256  # columns of the logits
+SIZE = 160  # pixels of a picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,21 @@ class Question:
     asked: tuple[int, ...]
     boxes: tuple[tuple[float, float, float, float], ...]
     """Centre x and y, width and height; shares of the picture."""
+
+
+def build(examples: Examples, training: Training, folder: Path) -> tuple[GroundingDinoForObjectDetection, Loss]:
+    """A small GroundingDINO over the words of the examples, whose tokenizer goes into `folder`."""
+    words = {word for phrase in examples.phrases for word in phrase.split()}
+    tokenizer = write_tokenizer(words, folder)
+    size = {"shortest_edge": SIZE, "longest_edge": 2 * SIZE}
+    (folder / "preprocessor_config.json").write_text(json.dumps({"size": size}) + "\n")
+    torch.manual_seed(training.seed)
+
+    def questions(step: int) -> list[Question]:
+        rng = training.rng(step)
+        return [ask(example, examples.phrases, rng) for example in examples.batch(training.batch, SIZE, rng)]
+
+    return GroundingDinoForObjectDetection(small_detector()), detector_loss(tokenizer, questions)
 
 
 def ask(example: Example, others: Sequence[str], rng: np.random.Generator) -> Question:
@@ -49,9 +69,7 @@ def ask(example: Example, others: Sequence[str], rng: np.random.Generator) -> Qu
     return Question(example.picture, tuple(phrases), tuple(asked), tuple(boxes))
 
 
-def detector_loss(
-    tokenizer: Any, questions: Callable[[int], Sequence[Question]]
-) -> Callable[[nn.Module, int], dict[str, Tensor]]:
+def detector_loss(tokenizer: Any, questions: Callable[[int], Sequence[Question]]) -> Loss:
     """The loss of a step: focal over tokens, L1 and GIoU over boxes, of every decoder layer and of the encoder."""
 
     def loss(network: nn.Module, step: int) -> dict[str, Tensor]:
@@ -60,7 +78,7 @@ def detector_loss(
         captions = [" ".join(f"{phrase}." for phrase in question.phrases) for question in batch]
         tokens = tokenizer(captions, padding=True, return_tensors="pt").to(device)
         spans = [_spans(ids, question, tokenizer) for ids, question in zip(tokens["input_ids"], batch, strict=True)]
-        found = network(pixel_values=normalised(batch, device), **tokens)
+        found = network(pixel_values=normalised([question.picture for question in batch], device), **tokens)
         terms: dict[str, Tensor] = {}
         for logits, boxes, copies in _stages(network, found, tokens["attention_mask"].bool()):
             for name, term in _terms(logits, boxes, batch, spans, tokens["attention_mask"], copies).items():
@@ -68,13 +86,6 @@ def detector_loss(
         return terms
 
     return loss
-
-
-def normalised(batch: Sequence[Question], device: Any) -> Tensor:
-    """Pictures of one size as the network takes them: float `(n, 3, h, w)`."""
-    pixels = torch.from_numpy(np.stack([question.picture for question in batch])).to(device)
-    mean, deviation = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
-    return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
 
 
 def _stages(network: Any, found: Any, text: Tensor) -> list[tuple[Tensor, Tensor, int]]:
@@ -152,8 +163,3 @@ def _spans(ids: Tensor, question: Question, tokenizer: Any) -> Tensor:
     for row, number in enumerate(question.asked):
         spans[row, starts[number] : stops[number]] = 1
     return spans
-
-
-def every_phrase(examples: Sequence[Example]) -> Mapping[str, None]:
-    """All phrases that examples know, in order, each once."""
-    return dict.fromkeys(phrase for example in examples for thing in example.things for phrase in thing.phrases)

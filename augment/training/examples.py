@@ -1,8 +1,12 @@
 """Pictures with things in them, for training: from any episodes that have masks and an instruction."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
@@ -10,6 +14,8 @@ from augment.instructions import named_things
 from robot_io.types import Episode, Role
 
 ROBOT = ("robot arm", "robot")
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+OPEN_EPISODES = 64
 SMALLEST = 24  # pixels of a picture of training size, below which a thing is not worth asking for
 NEAREST = 0.55  # share of the picture's side that a crop has at least
 EXPOSURE, GAMMA, NOISE = (0.8, 1.25), (0.8, 1.25), 4.0
@@ -32,16 +38,51 @@ class Example:
     things: tuple[Thing, ...]
 
 
+class Examples:
+    """Frames of episodes as examples, in random batches that a number decides."""
+
+    def __init__(self, open_episode: Callable[[str], Episode], episodes: Sequence[str], cameras: Sequence[str]) -> None:
+        """`open_episode` gives an episode by its id; of `cameras`, those that have masks are used.
+
+        Raises EpisodeError where an episode cannot be opened, ValueError where there is nothing to learn from.
+        """
+        self._open = lru_cache(OPEN_EPISODES)(open_episode)
+        self._shots: list[tuple[str, str, int]] = []
+        phrases: dict[str, None] = {}
+        for name in episodes:
+            episode = self._open(name)
+            for camera in sorted(set(cameras) & set(episode.masks)):
+                self._shots += [(name, camera, frame) for frame in range(episode.length)]
+            phrases |= dict.fromkeys(phrase for called in _called(episode).values() for phrase in called)
+        if not self._shots:
+            raise ValueError(
+                f"no episode has masks of the cameras {', '.join(cameras)}; there is nothing to learn from"
+            )
+        self.phrases = sorted(phrases)
+        """All that things are called in any of them."""
+
+    def __len__(self) -> int:
+        return len(self._shots)
+
+    def batch(self, count: int, size: int, rng: np.random.Generator) -> list[Example]:
+        """`count` varied examples of `size` x `size` pixels that show something."""
+        found: list[Example] = []
+        while len(found) < count:
+            name, camera, frame = self._shots[rng.integers(len(self._shots))]
+            example = vary(read_example(self._open(name), camera, frame), size, rng)
+            if example.things:
+                found.append(example)
+        return found
+
+
 def read_example(episode: Episode, camera: str, index: int) -> Example:
     """One recorded frame with its masks of robot, object and goal, the latter two named by the instruction."""
     picture = episode.cameras[camera].read(index, index + 1).frames[0]
-    named = {thing.role: thing.phrase for text in episode.language for thing in named_things(text)}
-    things = []
-    for track in episode.masks.get(camera, ()):
-        phrases = ROBOT if track.role == Role.ROBOT else (named[track.role],) if track.role in named else ()
-        if phrases:
-            things.append(Thing(track.role, phrases, track.read(index, index + 1)[0]))
-    return Example(picture, tuple(things))
+    called = _called(episode)
+    tracks = [track for track in episode.masks.get(camera, ()) if track.role in called]
+    return Example(
+        picture, tuple(Thing(track.role, called[track.role], track.read(index, index + 1)[0]) for track in tracks)
+    )
 
 
 def vary(example: Example, size: int, rng: np.random.Generator) -> Example:
@@ -64,6 +105,19 @@ def box_of(mask: Bool[np.ndarray, "h w"]) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of a mask that is not empty, pixels."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def normalised(pictures: Sequence[UInt8[np.ndarray, "h w 3"]], device: Any) -> torch.Tensor:
+    """Pictures of one size as networks take them: float32 `(n, 3, h, w)`, by ImageNet's mean and deviation."""
+    pixels = torch.from_numpy(np.stack(pictures)).to(device)
+    mean, deviation = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+    return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
+
+
+def _called(episode: Episode) -> dict[Role, tuple[str, ...]]:
+    """What the things of an episode may be called."""
+    named = {thing.role: (thing.phrase,) for text in episode.language for thing in named_things(text)}
+    return {Role.ROBOT: ROBOT, **named}
 
 
 def _cropped(picture: np.ndarray, box: tuple[float, float, float, float], size: int, mirrored: bool) -> np.ndarray:

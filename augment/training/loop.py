@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from augment.errors import RequestError
 from augment.models.runtime import Runtime
 
 CHECKPOINT = "checkpoint.pt"
@@ -29,6 +30,14 @@ class Training:
     """Share of the averaged weights that a step leaves as they were."""
     save_every: int = 500
     seed: int = 0
+
+    def check(self) -> None:
+        """Raises RequestError where a value is out of range."""
+        for name in ("steps", "batch", "save_every"):
+            if getattr(self, name) < 1:
+                raise RequestError(f"training.{name}={getattr(self, name)}; at least 1")
+        if not self.learning_rate > 0:
+            raise RequestError(f"training.learning_rate={self.learning_rate}; it must be above 0")
 
     def rng(self, step: int) -> np.random.Generator:
         """All that is random in a step; a run that is interrupted goes on with the same numbers."""

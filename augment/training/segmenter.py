@@ -1,24 +1,37 @@
 """Training HQ-SAM: one mask for each box, though boxes are never exact (Ke et al. 2023)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import SamHQModel
 
-from augment.training.detector import DEVIATION, MEAN
-from augment.training.examples import Example, box_of
+from augment.models.small import small_segmenter
+from augment.training.examples import Example, Examples, box_of, normalised
+from augment.training.loop import Training
+from augment.training.method import Loss
 
+SIZE = 256  # pixels of a picture
 BOXES = 3  # for each picture; things are repeated where there are fewer
 SLACK = 0.08  # share of its size by which a side of a box may be off
 
 
-def segmenter_loss(
-    examples: Callable[[int], tuple[Sequence[Example], np.random.Generator]],
-) -> Callable[[nn.Module, int], dict[str, Tensor]]:
+def build(examples: Examples, training: Training, folder: Path) -> tuple[SamHQModel, Loss]:
+    """A small HQ-SAM."""
+    torch.manual_seed(training.seed)
+
+    def batch(step: int) -> tuple[list[Example], np.random.Generator]:
+        rng = training.rng(step)
+        return examples.batch(training.batch, SIZE, rng), rng
+
+    return SamHQModel(small_segmenter(SIZE)), segmenter_loss(batch)
+
+
+def segmenter_loss(examples: Callable[[int], tuple[Sequence[Example], np.random.Generator]]) -> Loss:
     """The loss of a step: cross-entropy and Dice of the masks that inference uses, the sum of SAM's and HQ's logits."""
 
     def loss(network: nn.Module, step: int) -> dict[str, Tensor]:
@@ -26,7 +39,11 @@ def segmenter_loss(
         chosen = [_choose(example, rng) for example in batch]
         device = next(network.parameters()).device
         boxes = torch.from_numpy(np.stack([boxes for boxes, _ in chosen])).to(device)
-        found = network(pixel_values=_normalised(batch, device), input_boxes=boxes, multimask_output=False)
+        found = network(
+            pixel_values=normalised([example.picture for example in batch], device),
+            input_boxes=boxes,
+            multimask_output=False,
+        )
         logits = found.pred_masks[:, :, 0].float()
         masks = torch.from_numpy(np.stack([masks for _, masks in chosen])).to(device)
         wanted = functional.interpolate(masks, size=logits.shape[-2:], mode="area")
@@ -45,12 +62,6 @@ def _choose(example: Example, rng: np.random.Generator) -> tuple[Float32[np.ndar
     height, width = example.picture.shape[:2]
     moved = np.clip(boxes + off, 0, [width, height, width, height]).astype(np.float32)
     return moved, np.stack([thing.mask for thing in things]).astype(np.float32)
-
-
-def _normalised(batch: Sequence[Example], device: Any) -> Tensor:
-    pixels = torch.from_numpy(np.stack([example.picture for example in batch])).to(device)
-    mean, deviation = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
-    return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
 
 
 def _entropy(logits: Tensor, wanted: Tensor) -> Tensor:

@@ -31,4 +31,4 @@ def _distance(path: Path, grasp: int) -> float:
 
 
 def _centre(box: np.ndarray) -> Float64[np.ndarray, "2"]:
-    return (box[:2] + box[2:]).astype(np.float64) / 2
+    return np.asarray((box[:2] + box[2:]) / 2, dtype=np.float64)
