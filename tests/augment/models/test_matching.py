@@ -1,6 +1,5 @@
 """Finding what a reference shows: on features that are made up, and on those of a network."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given

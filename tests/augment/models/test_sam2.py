@@ -120,7 +120,23 @@ def test_what_comes_later_in_the_clip_does_not_matter(tracker: Sam2Tracker) -> N
 def test_a_further_prompt_corrects_what_follows_it(tracker: Sam2Tracker) -> None:
     plain, corrected = follow(tracker, {0: {1: CUP}}), follow(tracker, {0: {1: CUP}, 10: {1: ARM}})
     assert all(same(one, other) for one, other in zip(plain[:10], corrected[:10], strict=True))
-    assert not any(same(one, other) for one, other in zip(plain[10:], corrected[10:], strict=True))
+    assert any(not same(one, other) for one, other in zip(plain[11:], corrected[11:], strict=True))
+
+
+def test_a_prompt_forgets_what_was_followed_since_the_last_one(tracker: Sam2Tracker) -> None:
+    prompts, other = {0: {1: CUP}, 10: {1: ARM}}, CLIP.copy()
+    other[1:10] = CLIP[9:0:-1]
+    whole, changed = follow(tracker, prompts), follow(tracker, prompts, other)
+    assert any(not same(*pair) for pair in zip(whole[1:10], changed[1:10], strict=True))
+    assert all(same(*pair) for pair in zip(whole[10:], changed[10:], strict=True))
+
+
+def test_the_latest_four_prompts_are_remembered(tracker: Sam2Tracker) -> None:
+    for further, forgotten in (([2, 4, 6], False), ([2, 4, 6, 8], True)):
+        later = {index: {1: CUP} for index in further}
+        one, other = follow(tracker, {0: {1: CUP}, **later}), follow(tracker, {0: {1: ARM}, **later})
+        after = slice(further[-1] + 1, None)
+        assert all(same(*pair) for pair in zip(one[after], other[after], strict=True)) == forgotten
 
 
 def test_prompts_may_be_added_while_it_runs(tracker: Sam2Tracker) -> None:
