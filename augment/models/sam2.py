@@ -79,8 +79,8 @@ class _Memory:
     def __init__(self, network: Any, cache: Sam2VideoInferenceCache) -> None:
         """`cache`: of what the network sees in a frame, the same for all tracks."""
         self.network = network
-        at = network.device
-        self.session = Sam2VideoInferenceSession(None, None, None, at, at, at, dtype=network.dtype)
+        devices = dict.fromkeys(("inference_device", "inference_state_device", "video_storage_device"), network.device)
+        self.session = Sam2VideoInferenceSession(dtype=network.dtype, **devices)
         self.session.cache = cache
         self.session.obj_id_to_idx(TRACK)
 
