@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from augment.errors import RequestError
-from augment.models.doors import convert_checkpoint
+from augment.models.doors import export_hub, export_original
 from augment.models.download import download
 from augment.models.packs import Pack
 from robot_io.atomic import replacing
@@ -47,17 +47,22 @@ def _download(config: Any, pack: Pack) -> int:
 
 
 def _convert(config: Any, pack: Pack) -> int:
-    """An original checkpoint as a transformers folder; a vocabulary is that of the pack's text encoder."""
-    checkpoint, folder = _config.required_path(config, "source.path"), _config.required_path(config, "output.path")
+    """An original checkpoint becomes a transformers folder, a transformers folder an original checkpoint."""
+    source, out = _config.required_path(config, "source.path"), _config.required_path(config, "output.path")
+    if not source.exists():
+        raise RequestError(f"source.path={source} does not exist")
+    if out.exists():
+        raise RequestError(f"output.path={out} exists; choose another, or remove it")
     architecture = _config.text(config, "architecture")
-    if not architecture:
-        raise RequestError("architecture is required: add architecture=...")
-    if folder.exists():
-        raise RequestError(f"output.path={folder} exists; choose another, or remove it")
     encoder = pack.detector.text_encoder if pack.detector else None
-    with replacing(folder) as unfinished:
-        convert_checkpoint(checkpoint, architecture, unfinished, encoder)
-    _say(str(folder))
+    with replacing(out) as unfinished:
+        if source.is_dir():
+            export_original(source, unfinished)
+        elif architecture:
+            export_hub(source, architecture, encoder, unfinished)
+        else:
+            raise RequestError("architecture is required: add architecture=...")
+    _say(str(out))
     return 0
 
 

@@ -1,5 +1,6 @@
-"""Opening the networks of a pack: once a process, from files that are there, with the implementation that they need."""
+"""Opening the networks of a pack once a process, and converting their files; the libraries are imported on demand."""
 
+import json
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +11,7 @@ from augment.models.base import Detector, PromptedSegmenter
 from augment.models.kinds import KINDS
 from augment.models.packs import Component
 from augment.models.runtime import Runtime
+from augment.models.weights import file_fault, folder_faults
 
 
 @cache
@@ -52,15 +54,17 @@ def open_matcher(component: Component, runtime: Runtime) -> Any:
     return _door("dinov2").open_hub(component.locate(), runtime)
 
 
-def convert_checkpoint(checkpoint: Path, architecture: str, folder: Path, text_encoder: Component | None) -> None:
+def export_hub(checkpoint: Path, architecture: str, text_encoder: Component | None, folder: Path) -> None:
     """Write an original checkpoint as a new transformers folder.
 
     `text_encoder`: whose vocabulary goes with it, needed for GroundingDINO. Raises RequestError for an architecture
-    that no network has, and for a checkpoint that does not fit it.
+    that no network has, and for a checkpoint that is damaged or does not fit it.
     """
     known = {name: kind for kind in KINDS for name in KINDS[kind].architectures}
     if architecture not in known:
         raise RequestError(f"unknown architecture={architecture}; known: {', '.join(known)}")
+    if fault := file_fault(checkpoint):
+        raise RequestError(fault)
     vocabulary = KINDS[known[architecture]].vocabulary
     if vocabulary and not text_encoder:
         raise RequestError(
@@ -68,7 +72,25 @@ def convert_checkpoint(checkpoint: Path, architecture: str, folder: Path, text_e
             "as models=grounded_original"
         )
     extra = [text_encoder.locate()] if vocabulary and text_encoder else []
-    _door(f"{known[architecture]}.convert").convert_checkpoint(checkpoint, architecture, folder, *extra)
+    _door(f"{known[architecture]}.export").export_hub(checkpoint, architecture, *extra, folder)
+
+
+def export_original(folder: Path, checkpoint: Path) -> None:
+    """Write the weights of a transformers folder as a new checkpoint for the authors' library.
+
+    Raises RequestError where the folder is damaged, or of a network that has no original checkpoints.
+    """
+    config = folder / "config.json"
+    if fault := file_fault(config):
+        raise RequestError(fault)
+    kinds = {KINDS[kind].model_type: kind for kind in KINDS if KINDS[kind].architectures}
+    model_type = json.loads(config.read_bytes()).get("model_type")
+    if model_type not in kinds:
+        raise RequestError(f"{config} is of a network of type {model_type}; known: {', '.join(kinds)}")
+    kind = kinds[model_type]
+    if faults := folder_faults(folder, KINDS[kind]):
+        raise RequestError("; ".join(faults))
+    _door(f"{kind}.export").export_original(folder, checkpoint)
 
 
 def _expect(component: Component, kind: str) -> None:

@@ -15,6 +15,7 @@ import huggingface_hub.constants
 import pytest
 import torch
 
+from augment.errors import RequestError
 from tests.weight_files import COMMIT, cached, network, safetensors, sha256
 from tests.workflows.test_cli import refused
 from workflows import _config
@@ -84,12 +85,8 @@ def test_check_of_a_whole_pack_and_a_damaged_one(mine: list[str], tmp_path: Path
         (["models.detector.megabytes=many"], "models.detector.megabytes"),
         (["models.detector.sauce=x"], "unknown key 'models.detector.sauce'"),
         (["models=none", "models.detector.kind=dinov2"], "models.detector is a single value"),
-        (["models=tabletop", "action=download"], "it is not on the Hub, so put it there yourself"),
         (["action=convert"], "source.path is required"),
-        (["action=convert", "source.path=x", "output.path=y"], "architecture is required"),
-        (["action=convert", "source.path=x", "output.path=y", "architecture=vit_g"], "known: swint_ogc, swinb_cogcoor"),
-        (["action=convert", "source.path=x", "output.path=y", "architecture=swint_ogc"], "models=grounded_original"),
-        (["action=convert", "source.path=x", f"output.path={CONFIGS}", "architecture=vit_b"], "exists; choose another"),
+        (["models=tabletop", "action=download"], "it is not on the Hub, so put it there yourself"),
     ],
 )
 def test_requests_that_are_refused(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
@@ -112,41 +109,76 @@ def test_how_networks_run(mine: list[str]) -> None:
 
 @pytest.fixture
 def implementation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Converters that write down what they are asked for, or fail half-way."""
+    """Converters that write down what they are asked for, or fail half-way where they are asked for vit_h."""
 
-    def convert_checkpoint(checkpoint: Path, architecture: str, folder: Path, text_encoder: Path | None = None) -> None:
+    def export_hub(checkpoint: Path, architecture: str, *others: Path) -> None:
+        *encoder, folder = others
         folder.mkdir()
-        (folder / "config.json").write_text(json.dumps([architecture, str(text_encoder)]))
+        (folder / "config.json").write_text(json.dumps([architecture, *map(str, encoder)]))
+        if architecture == "vit_h":
+            raise RequestError("does not fit")
         (folder / "model.safetensors").write_bytes(checkpoint.read_bytes())
+
+    def export_original(folder: Path, checkpoint: Path) -> None:
+        checkpoint.write_bytes((folder / "model.safetensors").read_bytes())
 
     for kind in ("grounding_dino", "hq_sam"):
         module = ModuleType(kind)
-        module.convert_checkpoint = convert_checkpoint  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, f"augment.models.{kind}.convert", module)
+        module.__dict__.update(export_hub=export_hub, export_original=export_original)
+        monkeypatch.setitem(sys.modules, f"augment.models.{kind}.export", module)
+
+
+def conversion(tmp_path: Path, *words: str) -> list[str]:
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "x.pth")
+    paths = [f"source.path={tmp_path / 'x.pth'}", f"output.path={tmp_path / 'made'}"]
+    return ["models", "models=grounded_original", "action=convert", *paths, *words]
 
 
 @pytest.mark.usefixtures("implementation")
-def test_a_converted_checkpoint_appears_whole_or_not_at_all(tmp_path: Path, cache: Path) -> None:
-    (tmp_path / "x.pth").write_bytes(b"weights")
-    words = ["models", "action=convert", f"source.path={tmp_path / 'x.pth'}", f"output.path={tmp_path / 'made'}"]
-    assert main([*words, "architecture=vit_b"]) == 0
-    assert json.loads((tmp_path / "made" / "config.json").read_text()) == ["vit_b", "None"]
+def test_a_converted_checkpoint_appears_whole_or_not_at_all(tmp_path: Path, capsys) -> None:
+    words = conversion(tmp_path)
     before = set(tmp_path.iterdir())
-    words[2:] = [f"source.path={tmp_path / 'nothing.pth'}", f"output.path={tmp_path / 'other'}"]
-    assert main([*words, "architecture=vit_b"]) != 0
+    assert "does not fit" in refused(capsys, *words, "architecture=vit_h")
     assert set(tmp_path.iterdir()) == before
+    assert main([*words, "architecture=vit_b"]) == 0
+    assert json.loads((tmp_path / "made" / "config.json").read_text()) == ["vit_b"]
 
 
 @pytest.mark.usefixtures("implementation")
 def test_a_vocabulary_comes_from_the_text_encoder(tmp_path: Path, cache: Path, capsys) -> None:
-    (tmp_path / "x.pth").write_bytes(b"weights")
-    words = ["models", "models=grounded_original", "action=convert", "architecture=swint_ogc"]
-    words += [f"source.path={tmp_path / 'x.pth'}", f"output.path={tmp_path / 'made'}"]
+    words = conversion(tmp_path, "architecture=swint_ogc")
     assert "bert google-bert/bert-base-uncased" in refused(capsys, *words)
     encoder = cached(cache, "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
     network(encoder, "bert")
     assert main(words) == 0
     assert json.loads((tmp_path / "made" / "config.json").read_text()) == ["swint_ogc", str(encoder)]
+
+
+@pytest.mark.usefixtures("implementation")
+def test_a_folder_becomes_a_checkpoint(tmp_path: Path, capsys) -> None:
+    words = ["models", "action=convert", f"output.path={tmp_path / 'made.pth'}"]
+    folder = network(tmp_path / "folder", "sam_hq")
+    other = network(tmp_path / "other", "dinov2")
+    assert "of type dinov2; known: grounding-dino, sam_hq" in refused(capsys, *words, f"source.path={other}")
+    assert main([*words, f"source.path={folder}"]) == 0
+    assert (tmp_path / "made.pth").read_bytes() == safetensors()
+
+
+@pytest.mark.usefixtures("implementation")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["architecture=vit_g"], "unknown architecture=vit_g; known: swint_ogc, swinb_cogcoor, vit_tiny"),
+        (["models=grounded_tiny", "architecture=swint_ogc"], "choose a pack that names one"),
+        ([], "architecture is required"),
+        (["output.path=/"], "output.path=/ exists; choose another"),
+        (["source.path=nowhere.pth"], "source.path=nowhere.pth does not exist"),
+        ([f"source.path={CONFIGS / 'none.yaml'}", "architecture=vit_b"], "none.yaml is cut off, or nothing that"),
+    ],
+)
+def test_conversions_that_are_refused(tmp_path: Path, capsys, words: list[str], message: str) -> None:
+    assert message in refused(capsys, *conversion(tmp_path, *words))
+    assert not (tmp_path / "made").exists()
 
 
 FILES = {

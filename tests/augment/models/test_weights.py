@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
 from augment.models.kinds import KINDS
 from augment.models.weights import file_fault, folder_faults
@@ -100,3 +101,20 @@ def test_a_text_encoder_needs_no_weights_of_its_own(tmp_path: Path) -> None:
     folder = network(tmp_path / "a", "bert")
     (folder / "model.safetensors").unlink()
     assert folder_faults(folder, KINDS["bert"]) == []
+
+
+def test_networks_are_called_what_transformers_calls_them() -> None:
+    classes = {
+        "grounding_dino": transformers.GroundingDinoConfig,
+        "hq_sam": transformers.SamHQConfig,
+        "sam2": transformers.Sam2VideoConfig,
+        "dinov2": transformers.Dinov2Config,
+        "bert": transformers.BertConfig,
+    }
+    assert {kind: KINDS[kind].model_type for kind in KINDS} == {kind: classes[kind].model_type for kind in classes}
+
+
+def test_what_transformers_saves_is_whole(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 14}
+    transformers.Dinov2Model(transformers.Dinov2Config(**sizes)).save_pretrained(tmp_path / "saved")
+    assert folder_faults(tmp_path / "saved", KINDS["dinov2"]) == []
