@@ -20,6 +20,8 @@ from augment.check import CHECKS
 from augment.compose import Composite, Light
 from augment.errors import RequestError
 from augment.generate import GENERATORS
+from augment.models.packs import ROLES, Component, Pack
+from augment.models.runtime import Runtime
 from augment.pipeline import EXECUTORS, Flow, Perception
 from augment.plan import Recipe, Step
 from augment.scene import Survey
@@ -27,7 +29,7 @@ from augment.segment import SEGMENTERS
 from augment.types import Role
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-PATH_KEYS = ("path", "keep_always", "masks")  # values that Hydra's grammar must not take apart
+PATH_KEYS = ("path", "keep_always", "masks", "source", "file")  # values that Hydra's grammar must not take apart
 
 T = TypeVar("T")
 
@@ -93,6 +95,20 @@ def build_perception(config: DictConfig) -> Perception:
     segment = named(SEGMENTERS, config.segment, "segment")
     segment.check()
     return Perception(typed(Survey, config.scene, "scene"), segment)
+
+
+def build_pack(config: DictConfig) -> Pack:
+    """The networks of `models=`; whether their weights are there is for `Pack.check` to say. Raises RequestError."""
+    components = {role: _component(config.models[role], f"models.{role}") for role in ROLES}
+    return Pack(str(config.models.name), text(config, "models.path"), **components)
+
+
+def build_runtime(config: DictConfig) -> Runtime:
+    """On what networks run. Raises RequestError where that cannot be had."""
+    names = [field.name for field in fields(Runtime)]
+    runtime = typed(Runtime, OmegaConf.masked_copy(config.models, names), "models")
+    runtime.check()
+    return runtime
 
 
 def build_executor(config: DictConfig) -> Any:
@@ -163,6 +179,19 @@ def _recipe(config: DictConfig) -> Recipe:
         if role not in set(Role):
             raise RequestError(_unknown("recipe.preserve", str(role), list(Role)))
     return Recipe(whole_number(config, "recipe.variants"), tuple(Role(role) for role in roles), tuple(steps))
+
+
+def _component(node: DictConfig | None, where: str) -> Component | None:
+    if node is None:
+        return None
+    encoder = _component(node.get("text_encoder"), f"{where}.text_encoder")
+    own = OmegaConf.masked_copy(node, [str(key) for key in node if key != "text_encoder"])
+    component = replace(typed(Component, own, where), text_encoder=encoder)
+    try:
+        component.check()
+    except RequestError as error:
+        raise RequestError(f"{where}: {error}") from error
+    return component
 
 
 def _split(override: str) -> tuple[str, str]:

@@ -28,6 +28,7 @@ def main(config: Any) -> int:
     out = _config.required_path(config, "output.path").absolute()
     flow = _config.build_flow(config)
     executor = _config.build_executor(config)
+    _config.build_pack(config).check()
     source = open_configured(config)
     dataset = choose(source, _config.text(config, "episodes"), _config.optional_number(config, "limit"))
     keep_originals = _config.flag(config, "output.keep_originals")

@@ -1,0 +1,106 @@
+"""Opening the networks of a pack once a process, and converting their files; the libraries are imported on demand."""
+
+import json
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from augment.errors import RequestError
+from augment.models.base import Detector, PromptedSegmenter
+from augment.models.kinds import KINDS
+from augment.models.packs import Component
+from augment.models.runtime import Runtime
+from augment.models.weights import file_fault, folder_faults
+
+
+@cache
+def open_detector(component: Component, runtime: Runtime) -> Detector:
+    """The detector. Raises RequestError where weights, packages or the device are missing, or weights do not fit."""
+    _expect(component, "grounding_dino")
+    detector: Detector
+    if not component.file:
+        detector = _door("grounding_dino.hub").open_hub(component.locate(), runtime)
+    else:
+        encoder = component.text_encoder.locate() if component.text_encoder else None
+        door = _door("grounding_dino.original")
+        detector = door.open_original(component.locate(), component.architecture, encoder, runtime)
+    return detector
+
+
+@cache
+def open_segmenter(component: Component, runtime: Runtime) -> PromptedSegmenter:
+    """The segmenter. Raises RequestError as `open_detector` does."""
+    _expect(component, "hq_sam")
+    segmenter: PromptedSegmenter
+    if not component.file:
+        segmenter = _door("hq_sam.hub").open_hub(component.locate(), runtime)
+    else:
+        segmenter = _door("hq_sam.original").open_original(component.locate(), component.architecture, runtime)
+    return segmenter
+
+
+@cache
+def open_tracker(component: Component, runtime: Runtime) -> Any:
+    """What follows masks through a video. Raises RequestError as `open_detector` does."""
+    _expect(component, "sam2")
+    return _door("sam2").open_hub(component.locate(), runtime)
+
+
+@cache
+def open_matcher(component: Component, runtime: Runtime) -> Any:
+    """What compares things by their features. Raises RequestError as `open_detector` does."""
+    _expect(component, "dinov2")
+    return _door("dinov2").open_hub(component.locate(), runtime)
+
+
+def export_hub(checkpoint: Path, architecture: str, text_encoder: Component | None, folder: Path) -> None:
+    """Write an original checkpoint as a new transformers folder.
+
+    `text_encoder`: whose vocabulary goes with it, needed for GroundingDINO. Raises RequestError for an architecture
+    that no network has, and for a checkpoint that is damaged or does not fit it.
+    """
+    known = {name: kind for kind in KINDS for name in KINDS[kind].architectures}
+    if architecture not in known:
+        raise RequestError(f"unknown architecture={architecture}; known: {', '.join(known)}")
+    if fault := file_fault(checkpoint):
+        raise RequestError(fault)
+    vocabulary = KINDS[known[architecture]].vocabulary
+    if vocabulary and not text_encoder:
+        raise RequestError(
+            f"architecture={architecture} needs the vocabulary of a text encoder; choose a pack that names one, such "
+            "as models=grounded_original"
+        )
+    extra = [text_encoder.locate()] if vocabulary and text_encoder else []
+    _door(f"{known[architecture]}.export").export_hub(checkpoint, architecture, *extra, folder)
+
+
+def export_original(folder: Path, checkpoint: Path) -> None:
+    """Write the weights of a transformers folder as a new checkpoint for the authors' library.
+
+    Raises RequestError where the folder is damaged, or of a network that has no original checkpoints.
+    """
+    config = folder / "config.json"
+    if fault := file_fault(config):
+        raise RequestError(fault)
+    kinds = {KINDS[kind].model_type: kind for kind in KINDS if KINDS[kind].architectures}
+    model_type = json.loads(config.read_bytes()).get("model_type")
+    if model_type not in kinds:
+        raise RequestError(f"{config} is of a network of type {model_type}; known: {', '.join(kinds)}")
+    kind = kinds[model_type]
+    if faults := folder_faults(folder, KINDS[kind]):
+        raise RequestError("; ".join(faults))
+    _door(f"{kind}.export").export_original(folder, checkpoint)
+
+
+def _expect(component: Component, kind: str) -> None:
+    if component.kind != kind:
+        raise RequestError(f"{component.title}: kind={component.kind} cannot do this; known: {kind}")
+
+
+def _door(name: str) -> Any:
+    """A module of augment.models, with the libraries that it needs."""
+    try:
+        return import_module(f"augment.models.{name}")
+    except ImportError as error:
+        raise RequestError(f"networks need more packages ({error}); pip install 'restage[models]'") from error

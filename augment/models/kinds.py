@@ -1,0 +1,28 @@
+"""The networks that Restage can open, as far as their files tell them apart."""
+
+from dataclasses import dataclass
+
+TOKENIZER = ("tokenizer.json", "vocab.txt")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is particular to one network."""
+
+    model_type: str
+    """What transformers' `config.json` calls it."""
+    architectures: tuple[str, ...] = ()
+    """Sizes in which original checkpoints exist; none where only transformers folders are read."""
+    vocabulary: bool = False
+    """Whether a transformers folder needs a tokenizer's files."""
+    weights: bool = True
+    """Whether weights are read from a transformers folder, not its configuration and vocabulary alone."""
+
+
+KINDS = {
+    "grounding_dino": Kind("grounding-dino", ("swint_ogc", "swinb_cogcoor"), vocabulary=True),
+    "hq_sam": Kind("sam_hq", ("vit_tiny", "vit_b", "vit_l", "vit_h")),
+    "sam2": Kind("sam2_video"),
+    "dinov2": Kind("dinov2"),
+    "bert": Kind("bert", vocabulary=True, weights=False),  # its weights are in GroundingDINO's checkpoints
+}

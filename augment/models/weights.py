@@ -1,0 +1,100 @@
+"""What is wrong with files of weights, told without loading them: no torch, and nothing is unpickled."""
+
+import hashlib
+import json
+import pickletools
+import struct
+import zipfile
+from pathlib import Path
+
+from augment.models.kinds import TOKENIZER, Kind
+
+LFS_POINTER = b"version https://git-lfs"
+PLAIN = ("collections", "torch", "torch._utils")  # modules that a pickle of names and tensors refers to
+
+
+def folder_faults(folder: Path, kind: Kind) -> list[str]:
+    """What is missing in a transformers folder of a network, or wrong with its files, a line each."""
+    config, weights = folder / "config.json", folder / "model.safetensors"
+    faults = [file_fault(path) for path in ((config, weights) if kind.weights else (config,))]
+    if faults[0] is None:
+        found = json.loads(config.read_bytes()).get("model_type")
+        if found != kind.model_type:
+            faults.append(f"{config} is of a network of type {found}; expected {kind.model_type}")
+    if kind.vocabulary and not any((folder / name).is_file() for name in TOKENIZER):
+        faults.append(f"{folder} has no {' or '.join(TOKENIZER)}")
+    return [fault for fault in faults if fault]
+
+
+def file_fault(path: Path) -> str | None:
+    """What is wrong with a file, None if nothing is: missing, empty, a Git LFS pointer, cut off, more than tensors."""
+    if not path.is_file():
+        return f"{path} is missing"
+    with path.open("rb") as file:
+        head = file.read(len(LFS_POINTER))
+    if not head:
+        return f"{path} is empty"
+    if head == LFS_POINTER:
+        return f"{path} is a Git LFS pointer, not the file that it stands for"
+    if path.suffix == ".safetensors":
+        return _safetensors_fault(path)
+    if path.suffix == ".json":
+        return _json_fault(path)
+    return _checkpoint_fault(path, head)
+
+
+def checksum_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _json_fault(path: Path) -> str | None:
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        return f"{path} is damaged ({error})"
+    return None if isinstance(content, dict) else f"{path} is damaged (no JSON object)"
+
+
+def _safetensors_fault(path: Path) -> str | None:
+    """The header says how long the file has to be."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length) if length < size else b"")
+        end = max((item["data_offsets"][1] for name, item in header.items() if name != "__metadata__"), default=0)
+    except (struct.error, ValueError, LookupError, TypeError, AttributeError):
+        return f"{path} is cut off, or no safetensors file"
+    whole = 8 + length + int(end)
+    return None if size == whole else f"{path} is damaged: {size} bytes, where its header announces {whole}"
+
+
+def _checkpoint_fault(path: Path, head: bytes) -> str | None:
+    """Of what `torch.save` wrote: a zip, or before PyTorch 1.6 pickles in a row, which only loading can judge."""
+    if head[:1] == b"\x80":
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl")
+            foreign = _foreign(archive.read(name))
+    except (zipfile.BadZipFile, StopIteration, ValueError, EOFError):
+        return f"{path} is cut off, or nothing that torch.save wrote"
+    if not foreign:
+        return None
+    return (
+        f"{path} holds Python objects ({', '.join(foreign[:3])}) besides tensors, which can run code, and is not "
+        "opened; if you trust it, save its state_dict() alone"
+    )
+
+
+def _foreign(pickled: bytes) -> list[str]:
+    """What a pickle refers to besides names and tensors; in the protocol of torch.save, every reference is a GLOBAL."""
+    found = set()
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name in ("GLOBAL", "INST") and str(argument).split()[0] not in PLAIN:
+            found.add(str(argument).replace(" ", "."))
+        elif opcode.name == "STACK_GLOBAL":
+            found.add("a pickle of protocol 4")
+    return sorted(found)
