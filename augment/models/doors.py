@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from augment.errors import RequestError
-from augment.models.base import Detector, PromptedSegmenter
+from augment.models.base import Detector, Matcher, PromptedSegmenter, VideoTracker
 from augment.models.kinds import KINDS
 from augment.models.packs import Component
 from augment.models.runtime import Runtime
@@ -41,17 +41,19 @@ def open_segmenter(component: Component, runtime: Runtime) -> PromptedSegmenter:
 
 
 @cache
-def open_tracker(component: Component, runtime: Runtime) -> Any:
+def open_tracker(component: Component, runtime: Runtime) -> VideoTracker:
     """What follows masks through a video. Raises RequestError as `open_detector` does."""
     _expect(component, "sam2")
-    return _door("sam2").open_hub(component.locate(), runtime)
+    tracker: VideoTracker = _door("sam2").open_hub(component.locate(), runtime)
+    return tracker
 
 
 @cache
-def open_matcher(component: Component, runtime: Runtime) -> Any:
+def open_matcher(component: Component, runtime: Runtime) -> Matcher:
     """What compares things by their features. Raises RequestError as `open_detector` does."""
     _expect(component, "dinov2")
-    return _door("dinov2").open_hub(component.locate(), runtime)
+    matcher: Matcher = _door("dinov2").open_hub(component.locate(), runtime)
+    return matcher
 
 
 def export_hub(checkpoint: Path, architecture: str, text_encoder: Component | None, folder: Path) -> None:

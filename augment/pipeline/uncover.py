@@ -60,7 +60,7 @@ def _in_turns(segment: Segmenter, camera: str, samples: Samples) -> Bool[np.ndar
     recording = Episode("", camera, len(frames), {camera: frames}, {})
     seen = Background.still(_filled(small, shadows_known=False)[0], len(frames))
     for turn in range(segment.rounds):
-        tracks = segment.find(recording, camera, seen)
+        tracks = segment.guess(recording, camera, seen)
         hidden = np.logical_or.reduce([track.read(0, len(frames)) for track in tracks])
         if turn + 1 < segment.rounds:
             seen = replace(seen, plate=_filled(small.behind(hidden))[0], shadows_known=True)

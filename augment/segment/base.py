@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from augment.errors import RequestError
 from augment.segment.painted import painted_files, painted_roles, painted_tracks
@@ -16,13 +15,15 @@ from robot_io.types import Episode
 class Segmenter(ABC):
     """Episode, camera, Background -> mask tracks. Subclasses are frozen dataclasses; their fields are their options."""
 
-    rounds: ClassVar[int] = 0
-    """How often it is asked about samples first, each time with the plate that its last masks uncovered; 0 if its masks
-    do not depend on the plate."""
-
     keep_always: str | None = None
     """Folder of what a person painted of parts that never move by themselves: `<camera>.png` or `<camera>.<role>.png`,
     white = keep, and polygons, `<camera>.json`."""
+
+    @property
+    def rounds(self) -> int:
+        """How often `guess` is asked about samples first, each time with the plate that its last masks uncovered; 0 if
+        masks do not depend on the plate."""
+        return 0
 
     def __call__(self, episode: Episode, camera: str, background: Background) -> tuple[MaskTrack, ...]:
         """Every track of a camera: found ones first, painted ones last. Raises as `painted` does."""
@@ -35,6 +36,10 @@ class Segmenter(ABC):
     @abstractmethod
     def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
         """The tracks that this way to segment finds."""
+
+    def guess(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
+        """The same, of a few small samples, to uncover the plate."""
+        return self.find(episode, camera, background)
 
     def complete(
         self, episode: Episode, camera: str, background: Background, tracks: Sequence[MaskTrack]

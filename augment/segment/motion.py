@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
@@ -31,8 +30,6 @@ MARGIN = 24  # pixels around all that has changed: what is farther away, evidenc
 class Motion(Segmenter):
     """`segment=motion`: needs no weights and no masks, only a camera that stands still."""
 
-    rounds: ClassVar[int] = 2
-
     low: float = 10.0
     """Least difference, 0..255 in the most different channel, of a pixel that belongs to something moving."""
     high: float = 34.0
@@ -46,6 +43,10 @@ class Motion(Segmenter):
     resting: bool = True
     """Whether what looks like the things that move is kept too, though it never does: an arm at rest, a base.
     Not where a person painted parts of the robot (`keep_always`)."""
+
+    @property
+    def rounds(self) -> int:
+        return 2
 
     def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
         return [MotionMask(episode.cameras[camera], background, self)]

@@ -29,9 +29,16 @@ class Path:
     scores: Mapping[int, float]
     """Of the frames in which it was detected; in the others its box is carried on from those around."""
 
+    @property
+    def detected(self) -> "Path":
+        """The same in those frames alone."""
+        return Path({frame: self.boxes[frame] for frame in self.scores}, self.scores)
 
-def find_paths(seen: Mapping[int, Sequence[Candidate]], most: int, length: int) -> list[Path]:
+
+def find_paths(seen: Mapping[int, Sequence[Candidate]], most: int, length: int, every: int = 1) -> list[Path]:
     """Up to `most` things among the candidates of one phrase, by frame that was looked at; the best first.
+
+    `length`: frames of the recording, of which one in `every` was looked at, or more.
 
     Each is the path with the greatest sum of scores, less what jumps and gaps cost (dynamic programming, so that all
     frames decide together, and what leaves the picture may return). Further ones are sought among what is left.
@@ -44,7 +51,12 @@ def find_paths(seen: Mapping[int, Sequence[Candidate]], most: int, length: int) 
         if paths and len(nodes) < OFTEN * len(seen):
             break
         found = {frame: left.pop((frame, number)) for frame, number in nodes}
-        paths.append(Path(_carried_on(found, length), {frame: candidate.score for frame, candidate in found.items()}))
+        paths.append(
+            Path(
+                _carried_on(found, length, max(SHORT_GAP, every)),
+                {frame: candidate.score for frame, candidate in found.items()},
+            )
+        )
     return paths
 
 
@@ -81,16 +93,16 @@ def _cost(here: Candidate, there: Candidate, steps: int) -> float:
     return float(SKIPPED * (steps - 1) + JUMP * (1 - overlaps(here.box, there.box[None])[0]))
 
 
-def _carried_on(found: Mapping[int, Candidate], length: int) -> dict[int, Float32[np.ndarray, "4"]]:
+def _carried_on(found: Mapping[int, Candidate], length: int, gap: int) -> dict[int, Float32[np.ndarray, "4"]]:
     """Boxes of the frames in between, along a line, and of a few before and after."""
     boxes = {frame: candidate.box for frame, candidate in found.items()}
     for (first, one), (last, other) in pairwise(list(boxes.items())):
-        if last - first <= SHORT_GAP + 1 or overlaps(one, other[None])[0] >= RESTING:
+        if last - first <= gap + 1 or overlaps(one, other[None])[0] >= RESTING:
             for frame in range(first + 1, last):
                 boxes[frame] = (one + (other - one) * np.float32((frame - first) / (last - first))).astype(np.float32)
     first, last = min(boxes), max(boxes)
-    for frame in range(max(0, first - SHORT_GAP), first):
+    for frame in range(max(0, first - gap), first):
         boxes[frame] = boxes[first]
-    for frame in range(last + 1, min(length, last + 1 + SHORT_GAP)):
+    for frame in range(last + 1, min(length, last + 1 + gap)):
         boxes[frame] = boxes[last]
     return dict(sorted(boxes.items()))

@@ -1,0 +1,123 @@
+"""`segment=grounded`: what is asked, and how it becomes tracks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from augment.errors import RequestError, UnseenError
+from augment.grasps import find_grasps
+from augment.models.packs import Component, Pack
+from augment.models.runtime import Runtime
+from augment.segment.base import Segmenter
+from augment.segment.grounded.finding import Finding
+from augment.segment.grounded.paths import Path
+from augment.segment.grounded.prompts import Prompt, check_phrases, prompts_for
+from augment.segment.grounded.tracks import FOLLOW, made_tracks
+from augment.segment.grounded.witness import Unnamed
+from augment.segment.motion import Motion
+from augment.types import Background, MaskTrack, Role
+from robot_io.types import Episode
+
+KEY_FRAMES = 15  # frames between two that are looked at, where the others are followed
+WITNESS_REACH = 0.02  # of the height
+AUTO, EVERY_FRAME, MEMORY, DIFFERENCE = "auto", *FOLLOW
+
+
+@dataclass(frozen=True)
+class Grounded(Segmenter):
+    """A person names robot and object in words; nothing has to stand still."""
+
+    robot: tuple[str, ...] = ("robot arm",)
+    """Phrases for the robot; several where one is not enough ("robot arm", "gripper")."""
+    robots: int = 1
+    """Robots that each phrase names, at most; 2 for two arms."""
+    things: tuple[str, ...] = ()
+    """Phrases for what is manipulated. Where `goals` is empty too, the instruction tells both."""
+    goals: tuple[str, ...] = ()
+    """Phrases for what the task is about but does not move."""
+    robot_score: float = 0.25
+    """Least score of a box, 0..1."""
+    thing_score: float = 0.2
+    goal_score: float = 0.25
+    follow: str = AUTO
+    """`every frame` (each is looked at by itself), `memory` (key frames, and SAM 2 in between), `difference` (key
+    frames, and what differs from the clean plate: no weights, a camera that stands still); `auto`: memory if the pack
+    has a tracker, else every frame."""
+    every: int = 0
+    """One frame in so many is looked at, besides those at which a gripper closes or opens; 0 for what suits `follow`."""
+    witness: bool = True
+    """Whether what moves before the clean plate and was not named is kept too (a camera that stands still)."""
+    pack: Pack = field(default_factory=lambda: Pack("none"))
+    """The section `models`."""
+    runtime: Runtime = field(default_factory=Runtime)
+
+    @property
+    def rounds(self) -> int:
+        return Motion().rounds if self._follow == DIFFERENCE else 0
+
+    def guess(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
+        return Motion().find(episode, camera, background)
+
+    def find(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
+        """Raises UnseenError where no frame shows the robot, or the thing that an instruction or a person named."""
+        frames, grasps = episode.cameras[camera], find_grasps(episode.signals)
+        every = self.every or (1 if self._follow == EVERY_FRAME else KEY_FRAMES)
+        finding = Finding(
+            frames, self._prompts(episode), self._thresholds, self.robots, grasps, self.pack, self.runtime
+        )
+        finding.look(every)
+        _refuse_unseen(finding.paths, len(frames))
+        motion = Motion().find(episode, camera, background)[0]
+        return made_tracks(self._follow, finding, motion)
+
+    def complete(
+        self, episode: Episode, camera: str, background: Background, tracks: Sequence[MaskTrack]
+    ) -> Sequence[MaskTrack]:
+        """What moves and nobody named."""
+        if not self.witness:
+            return []
+        motion = Motion().find(episode, camera, background)[0]
+        height = episode.cameras[camera].height
+        return [Unnamed(motion, tracks, Motion().smallest, max(1, round(WITNESS_REACH * height)))]
+
+    def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
+        return frozenset(prompt.role for prompt in self._prompts(episode))
+
+    def check(self) -> None:
+        """Raises RequestError where phrases are empty, values out of range, or weights not there."""
+        super().check()
+        check_phrases(robot=self.robot, things=self.things, goals=self.goals)
+        if self.every < 0 or self.robots < 1:
+            raise RequestError(f"segment.every={self.every}, segment.robots={self.robots}: at least 0 and 1")
+        if self.follow not in (AUTO, *FOLLOW):
+            raise RequestError(f"unknown segment.follow={self.follow}; known: {', '.join((AUTO, *FOLLOW))}")
+        _require(self.pack.detector, "detector")
+        _require(self.pack.segmenter, "segmenter")
+        if self._follow == MEMORY:
+            _require(self.pack.tracker, "tracker")
+        self.pack.check()
+        self.runtime.check()
+
+    @property
+    def _follow(self) -> str:
+        return self.follow if self.follow != AUTO else MEMORY if self.pack.tracker else EVERY_FRAME
+
+    @property
+    def _thresholds(self) -> Mapping[Role, float]:
+        return {Role.ROBOT: self.robot_score, Role.OBJECT: self.thing_score, Role.GOAL: self.goal_score}
+
+    def _prompts(self, episode: Episode) -> tuple[Prompt, ...]:
+        return prompts_for(episode.language, self.robot, self.things, self.goals)
+
+
+def _refuse_unseen(paths: Mapping[Prompt, Sequence[Path]], length: int) -> None:
+    """A robot without its mask would be painted over, and an object without one would be grasped out of thin air."""
+    for role in (Role.ROBOT, Role.OBJECT):
+        asked = [prompt for prompt in paths if prompt.role == role]
+        if asked and not any(paths[prompt] for prompt in asked):
+            phrases = ", ".join(repr(prompt.phrase) for prompt in asked)
+            raise UnseenError(f"none of {length} frames shows the {role}, asked for as {phrases}; say it otherwise")
+
+
+def _require(component: Component | None, role: str) -> None:
+    if component is None:
+        raise RequestError(f"segment=grounded needs a {role}; choose a pack that has one: models=NAME")
