@@ -25,7 +25,7 @@ from augment.models.runtime import Runtime
 from augment.pipeline import EXECUTORS, Flow, Perception
 from augment.plan import Recipe, Step
 from augment.scene import Survey
-from augment.segment import SEGMENTERS
+from augment.segment import SEGMENTERS, Grounded
 from augment.types import Role
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -93,6 +93,8 @@ def build_flow(config: DictConfig) -> Flow:
 def build_perception(config: DictConfig) -> Perception:
     """How layers are made. Raises RequestError."""
     segment = named(SEGMENTERS, config.segment, "segment")
+    if isinstance(segment, Grounded):
+        segment = replace(segment, pack=build_pack(config), runtime=build_runtime(config))
     segment.check()
     return Perception(typed(Survey, config.scene, "scene"), segment)
 

@@ -39,7 +39,7 @@ SCHEMA = 7  # raise it when the same recipe no longer gives the same pixels, or 
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
-FILE_OPTIONS = {"keep_always", "masks", "path"}  # what they hold counts, not where it lies
+FILE_OPTIONS = {"path"}  # what they hold counts, not where it lies
 
 
 @runtime_checkable
@@ -81,7 +81,7 @@ class Flow:
                 for step in self.recipe.steps
             },
             "scene": _options(self.perception.survey),
-            "segment": _options(self.perception.segment),
+            "segment": self.perception.segment.identity(),
             "compose": _options(self.composite),
             "check": _options(self.check),
         }
@@ -156,7 +156,7 @@ def _made_from(perception: Perception, episode: Episode, camera: str) -> dict[st
         "episode": episode.id,
         "camera": camera,
         "scene": _options(perception.survey),
-        "segment": _options(perception.segment),
+        "segment": perception.segment.identity(),
         "companions": [companion for companion in perception.companions if companion != episode.id],
         "files": [[file.name, blake2b(file.read_bytes(), digest_size=8).hexdigest()] for file in files],
     }

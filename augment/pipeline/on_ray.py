@@ -25,13 +25,18 @@ class OnRay:
     """Actors; 0 for as many as the CPUs allow."""
     cpus: float = 1.0
     """CPUs that each actor takes."""
+    gpus: float = 0.0
+    """Share of a GPU that each actor takes; Ray shows it no other GPU."""
     address: str = "local"
     """`local` starts Ray on this machine for the run; `auto` or `host:port` joins a cluster."""
 
     def check(self) -> None:
         """Raises RequestError before anything is started."""
-        if self.workers < 0 or self.cpus <= 0:
-            raise RequestError(f"executor.workers={self.workers}, executor.cpus={self.cpus}: both must be positive")
+        if self.workers < 0 or self.cpus <= 0 or self.gpus < 0:
+            raise RequestError(
+                f"executor.workers={self.workers}, executor.cpus={self.cpus}, executor.gpus={self.gpus}: workers and "
+                "gpus are at least 0, cpus more than that"
+            )
         if self.address == "local":
             self._afford(float(_cpu_count()))
 
@@ -46,16 +51,25 @@ class OnRay:
         except (ConnectionError, RuntimeError) as error:
             raise RunError(f"Ray could not be started or joined at executor.address={self.address}: {error}") from error
         try:
-            count = self._afford(ray.cluster_resources().get("CPU", 0.0))
-            _Crew(ray, worker, min(count, len(schedule.episodes) * schedule.variants), self.cpus).run(schedule, observe)
+            resources = ray.cluster_resources()
+            count = self._afford(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
+            size = min(count, len(schedule.episodes) * schedule.variants)
+            _Crew(ray, worker, size, self.cpus, self.gpus).run(schedule, observe)
         except ray.exceptions.RaySystemError as error:
             raise RunError(f"Ray was lost: {error}; the same command resumes") from error
         finally:
             ray.shutdown()
 
-    def _afford(self, available: float) -> int:
-        """The number of actors. Raises RequestError if there are not CPUs enough."""
-        count = self.workers or max(1, int(available // self.cpus))
+    def _afford(self, available: float, gpus: float | None = None) -> int:
+        """The number of actors. Raises RequestError if there are not CPUs enough, or GPUs, where they are known."""
+        shares = int(gpus // self.gpus) if gpus is not None and self.gpus else None
+        if shares is not None and shares < max(1, self.workers):
+            raise RequestError(
+                f"executor.gpus={self.gpus:g} for each of {max(1, self.workers)} workers, but Ray knows of {gpus:g} GPUs; "
+                "lower executor.gpus, or set it to 0 to work without"
+            )
+        fitting = max(1, int(available // self.cpus))
+        count = self.workers or (fitting if shares is None else min(fitting, shares))
         if count * self.cpus > available:
             raise RequestError(
                 f"executor.workers={count} x executor.cpus={self.cpus:g} = {count * self.cpus:g} CPUs, but only "
@@ -67,9 +81,9 @@ class OnRay:
 class _Crew:
     """A fixed number of actors, each with at most one job."""
 
-    def __init__(self, ray: Any, worker: Worker, size: int, cpus: float) -> None:
+    def __init__(self, ray: Any, worker: Worker, size: int, cpus: float, gpus: float) -> None:
         self._ray = ray
-        self._actor = ray.remote(num_cpus=cpus, max_restarts=0, max_task_retries=0)(_Actor)
+        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
         self._worker = ray.put(worker)
         self._idle = [self._hire() for _ in range(size)]
         self._busy: dict[Any, tuple[Any, Job]] = {}

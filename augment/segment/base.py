@@ -2,13 +2,16 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from augment.errors import RequestError
 from augment.segment.painted import painted_files, painted_roles, painted_tracks
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import Episode
+
+FOLDERS = {"keep_always", "masks"}  # what they hold counts, not where it lies
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Segmenter(ABC):
         Raises RequestError where painted polygons cannot be understood.
         """
         return self.provides(episode, camera) | painted_roles(self.keep_always, camera)
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the masks besides the recording and `files`, as JSON values."""
+        options = {name: value for name, value in asdict(self).items() if name not in FOLDERS}
+        return {"kind": type(self).__name__, **options}
 
     def files(self, episode: Episode, camera: str) -> list[Path]:
         """Files of the user's, besides the recording, that the tracks of a camera depend on."""

@@ -51,7 +51,7 @@ def overlaps(first: Float32[np.ndarray, "4"], second: Float32[np.ndarray, "n 4"]
     low, high = np.maximum(first[:2], second[:, :2]), np.minimum(first[2:], second[:, 2:])
     inner = np.prod(np.clip(high - low, 0, None), axis=1)
     union = np.prod(first[2:] - first[:2]) + np.prod(second[:, 2:] - second[:, :2], axis=1) - inner
-    return (inner / np.maximum(union, 1e-9)).astype(np.float32)
+    return np.asarray(inner / np.maximum(union, 1e-9), dtype=np.float32)
 
 
 def _without_doubles(boxes: Float32[np.ndarray, "n 4"], order: np.ndarray) -> list[int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from augment.errors import RequestError, UnseenError
 from augment.grasps import find_grasps
@@ -43,7 +44,7 @@ class Grounded(Segmenter):
     frames, and what differs from the clean plate: no weights, a camera that stands still); `auto`: memory if the pack
     has a tracker, else every frame."""
     every: int = 0
-    """One frame in so many is looked at, besides those at which a gripper closes or opens; 0 for what suits `follow`."""
+    """One frame in so many is looked at, and those at which a gripper closes or opens; 0 for what suits `follow`."""
     witness: bool = True
     """Whether what moves before the clean plate and was not named is kept too (a camera that stands still)."""
     pack: Pack = field(default_factory=lambda: Pack("none"))
@@ -81,6 +82,13 @@ class Grounded(Segmenter):
 
     def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
         return frozenset(prompt.role for prompt in self._prompts(episode))
+
+    def identity(self) -> dict[str, Any]:
+        """With the weights themselves instead of where they lie, and without what only decides how fast they run."""
+        options = super().identity() | {"precision": self.runtime.precision}
+        options["pack"] = {role: component.digest for role, component in self.pack.components.items()}
+        del options["runtime"]
+        return options
 
     def check(self) -> None:
         """Raises RequestError where phrases are empty, values out of range, or weights not there."""
