@@ -57,19 +57,21 @@ def small_detector(width: int = 96, layers: int = 2, queries: int = 32) -> Groun
 def small_segmenter(image_size: int = 256, width: int = 96, layers: int = 6) -> SamHQConfig:
     """An HQ-SAM of about a million parameters. `width`: a multiple of 32; masks are half of `image_size` large."""
     hidden = 64
+    vision = SamHQVisionConfig(
+        hidden_size=width,
+        output_channels=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=3,
+        image_size=image_size,
+        patch_size=8,
+        window_size=8,
+        global_attn_indexes=[layers // 2 - 1, layers - 1],
+        num_pos_feats=hidden // 2,
+        initializer_range=0.02,
+    )
+    vision.scale = 1.0  # of places, as in SAM; the library's own value, half the width, makes neighbours unlike
     return SamHQConfig(
-        vision_config=SamHQVisionConfig(
-            hidden_size=width,
-            output_channels=hidden,
-            num_hidden_layers=layers,
-            num_attention_heads=3,
-            image_size=image_size,
-            patch_size=8,
-            window_size=8,
-            global_attn_indexes=[layers // 2 - 1, layers - 1],
-            num_pos_feats=hidden // 2,
-            initializer_range=0.02,
-        ),
+        vision_config=vision,
         prompt_encoder_config=SamHQPromptEncoderConfig(hidden_size=hidden, image_size=image_size, patch_size=8),
         mask_decoder_config=SamHQMaskDecoderConfig(
             hidden_size=hidden, mlp_dim=4 * hidden, num_attention_heads=4, iou_head_hidden_dim=hidden, vit_dim=width

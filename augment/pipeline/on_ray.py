@@ -65,8 +65,8 @@ class OnRay:
         shares = int(gpus // self.gpus) if gpus is not None and self.gpus else None
         if shares is not None and shares < max(1, self.workers):
             raise RequestError(
-                f"executor.gpus={self.gpus:g} for each of {max(1, self.workers)} workers, but Ray knows of {gpus:g} GPUs; "
-                "lower executor.gpus, or set it to 0 to work without"
+                f"executor.gpus={self.gpus:g} for each of {max(1, self.workers)} workers, but Ray knows of {gpus:g} "
+                "GPUs; lower executor.gpus, or set it to 0 to work without"
             )
         fitting = max(1, int(available // self.cpus))
         count = self.workers or (fitting if shares is None else min(fitting, shares))
