@@ -89,7 +89,7 @@ def config_of(original: Mapping[str, torch.Tensor]) -> SamHQConfig:
     """
     try:
         return _config(to_hub(original))
-    except (KeyError, ValueError) as error:
+    except (LookupError, ValueError) as error:
         raise RequestError(f"these are not the weights of an HQ-SAM with a ViT ({error}); check the file") from error
 
 

@@ -13,8 +13,7 @@ from augment.models.runtime import Runtime
 with warnings.catch_warnings():  # of timm: that paths are old, and that TinyViT takes the names of its own
     warnings.filterwarnings("ignore", "Importing from timm.models", FutureWarning)
     warnings.filterwarnings("ignore", "Overwriting tiny_vit", UserWarning)
-    from segment_anything_hq import sam_model_registry
-    from segment_anything_hq.modeling import Sam
+    import segment_anything_hq
 
 ARCHITECTURES = ("vit_tiny", "vit_b", "vit_l", "vit_h")
 
@@ -28,12 +27,12 @@ def open_original(checkpoint: Path, architecture: str, runtime: Runtime, hq_toke
         raise RequestError(f"unknown architecture of HQ-SAM: {architecture}; known: {', '.join(ARCHITECTURES)}")
     state = read_state(checkpoint)
     with torch.random.fork_rng(devices=[]):  # building draws weights, that are then replaced
-        sam = sam_model_registry[architecture]()
+        sam = segment_anything_hq.sam_model_registry[architecture]()
     load_into(sam, state, f"{checkpoint} ({architecture})")
     return prompted(sam, runtime, hq_token_only)
 
 
-def prompted(sam: Sam, runtime: Runtime, hq_token_only: bool = False) -> HqSam:
+def prompted(sam: torch.nn.Module, runtime: Runtime, hq_token_only: bool = False) -> HqSam:
     """A network of the package, with its weights, as a PromptedSegmenter. It is moved to the runtime's device."""
     device, dtype = runtime.place()
     sam.requires_grad_(False).to(device)

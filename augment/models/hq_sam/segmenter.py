@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ OFFSET = 1.0  # of the two cuts that a stable mask hardly differs between
 Size = tuple[int, int]
 
 
+@runtime_checkable
 class Encode(Protocol):
     """The picture's half of the network."""
 
@@ -29,6 +30,7 @@ class Encode(Protocol):
         ...
 
 
+@runtime_checkable
 class Decode(Protocol):
     """The prompts' half of the network."""
 
@@ -70,7 +72,7 @@ class HqSam:
     """Mask by the high-quality token's logits alone, which its authors advise for a single clear object; otherwise
     by their sum with those of SAM's own token."""
 
-    def embed(self, pictures: Sequence[UInt8[np.ndarray, "h w 3"]]) -> list[Embedded]:
+    def embed(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Embedded]:
         """Embeddings of pictures of any sizes, `runtime.batch` at a time, to be asked for boxes as often as need be."""
         batch = self.runtime.batch
         return [
@@ -115,7 +117,7 @@ class HqSam:
         stability = inner / outer.clamp(min=1)
         return (logits > 0).cpu().numpy(), stability.cpu().numpy()
 
-    def _embed(self, pictures: Sequence[UInt8[np.ndarray, "h w 3"]]) -> list[Embedded]:
+    def _embed(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Embedded]:
         device, dtype = self.runtime.place()
         fitted = [self._fit(picture) for picture in pictures]
         with torch.inference_mode():
