@@ -35,7 +35,7 @@ def small_tiny_vit(seed: int = 0) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder = authors.TinyViT(
-            img_size=1024, num_classes=1, embed_dims=[8, 8, 8, 8], depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 1],
+            img_size=1024, num_classes=1, embed_dims=[8, 8, 8, 320], depths=[1, 1, 1, 1], num_heads=[1, 1, 1, 5],
             mbconv_expand_ratio=1.0, mlp_ratio=1.0, drop_path_rate=0.0,
         )  # fmt: skip
         return _with_contrast(
