@@ -104,31 +104,6 @@ class HqSam:
             masks[there], stability[there] = self._masks(embedded, corners[there], spots, labels)
         return BoxMasks(masks, stability)
 
-    def _masks(
-        self,
-        embedded: Embedded,
-        boxes: Float32[np.ndarray, "n 4"],
-        points: Float32[np.ndarray, "n p 2"] | None,
-        positive: Bool[np.ndarray, "n p"] | None,
-    ) -> tuple[Bool[np.ndarray, "n h w"], Float32[np.ndarray, " n"]]:
-        logits = self.logits(embedded, boxes, points, positive)
-        # at the picture's resolution: padding does not count there, and it is the returned mask that is rated
-        inner, outer = ((logits > cut).sum((1, 2)).float() for cut in (OFFSET, -OFFSET))
-        stability = inner / outer.clamp(min=1)
-        return (logits > 0).cpu().numpy(), stability.cpu().numpy()
-
-    def _embed(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Embedded]:
-        device, dtype = self.runtime.place()
-        fitted = [self._fit(picture) for picture in pictures]
-        with torch.inference_mode():
-            inputs = torch.stack([self._normalise(each.to(device)) for each in fitted])
-            embeddings, early = self.encode(inputs.to(dtype))
-        # a clone each: one picture that is kept does not hold on to its whole batch
-        return [
-            Embedded(embeddings[i].clone(), early[i].clone(), picture.shape[:2], tuple(fit.shape[1:]))
-            for i, (picture, fit) in enumerate(zip(pictures, fitted, strict=True))
-        ]
-
     def logits(
         self,
         embedded: Embedded,
@@ -150,6 +125,31 @@ class HqSam:
             square = functional.interpolate(small.float(), (self.image_size,) * 2, mode="bilinear")
             fitted = square[..., : embedded.resized[0], : embedded.resized[1]]
             return functional.interpolate(fitted, embedded.size, mode="bilinear")[:, 0]
+
+    def _embed(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Embedded]:
+        device, dtype = self.runtime.place()
+        fitted = [self._fit(picture) for picture in pictures]
+        with torch.inference_mode():
+            inputs = torch.stack([self._normalise(each.to(device)) for each in fitted])
+            embeddings, early = self.encode(inputs.to(dtype))
+        # a clone each: one picture that is kept does not hold on to its whole batch
+        return [
+            Embedded(embeddings[i].clone(), early[i].clone(), picture.shape[:2], tuple(fit.shape[1:]))
+            for i, (picture, fit) in enumerate(zip(pictures, fitted, strict=True))
+        ]
+
+    def _masks(
+        self,
+        embedded: Embedded,
+        boxes: Float32[np.ndarray, "n 4"],
+        points: Float32[np.ndarray, "n p 2"] | None,
+        positive: Bool[np.ndarray, "n p"] | None,
+    ) -> tuple[Bool[np.ndarray, "n h w"], Float32[np.ndarray, " n"]]:
+        logits = self.logits(embedded, boxes, points, positive)
+        # at the picture's resolution: padding does not count there, and it is the returned mask that is rated
+        inner, outer = ((logits > cut).sum((1, 2)).float() for cut in (OFFSET, -OFFSET))
+        stability = inner / outer.clamp(min=1)
+        return (logits > 0).cpu().numpy(), stability.cpu().numpy()
 
     def _fit(self, picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[torch.Tensor, "3 a b"]:
         height, width = picture.shape[:2]

@@ -84,3 +84,18 @@ def test_the_configuration_is_read_off_the_weights() -> None:
     assert (vision.image_size, vision.window_size, list(vision.global_attn_indexes)) == (88, 7, [0, 2])
     assert (vision.num_attention_heads, vision.num_hidden_layers, vision.hidden_size) == (2, 3, 32)
     assert config.prompt_encoder_config.image_embedding_size == 11
+
+
+def test_the_hub_network_can_be_trained() -> None:
+    """All that decides a mask gets a gradient; the heads of SAM's other masks and its rating do not."""
+    model = twin(small())
+    known = model.vision_encoder(torch.rand(1, 3, 128, 128))
+    boxes = torch.tensor([[10.0, 10, 60, 60], [0, 0, 128, 96]])
+    points, labels = torch.full((2, 2, 2), 30.0), torch.tensor([[1.0, 0], [0, 1]])
+    early = known.intermediate_embeddings[0]
+    hub.mask_logits(model, known.last_hidden_state, early, boxes, points, labels).square().mean().backward()
+    idle = {name for name, value in model.named_parameters() if value.grad is None}
+    others = ("mask_decoder.output_hypernetworks_mlps.", "mask_decoder.iou_prediction_head.", "prompt_encoder.")
+    assert all(name.startswith(others) for name in idle)
+    assert not any(name.startswith("mask_decoder.output_hypernetworks_mlps.0") for name in idle)
+    assert model.prompt_encoder.point_embed[0].weight.grad.abs().sum() > 0
