@@ -1,0 +1,142 @@
+"""Networks from files: what is sound opens, and what is not is one clear error."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from augment.errors import RequestError
+from augment.models.hq_sam import hub, original
+from augment.models.hq_sam.convert import config_of, to_hub, to_original
+from tests.augment.models.hq_sam.networks import CPU, boxes_in, pictures, small, small_tiny_vit, twin
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small network in the form of the Hub, converted from the authors' form."""
+    state = small().state_dict()
+    config_of(state).save_pretrained(tmp_path)
+    save_file(to_hub(state), tmp_path / "model.safetensors")
+    return tmp_path
+
+
+def test_what_was_converted_opens_and_gives_the_same_masks(folder: Path) -> None:
+    picture = pictures((96, 128))[0]
+    before = torch.get_rng_state()
+    opened, sam = hub.open_hub(folder, CPU), original.prompted(small(), CPU)
+    assert torch.equal(torch.get_rng_state(), before)
+    logits = [network.logits(network.embed([picture])[0], boxes_in(picture)) for network in (opened, sam)]
+    torch.testing.assert_close(*logits, atol=1e-4 * float(logits[0].std()), rtol=1e-4)
+
+
+def test_what_transformers_saves_opens(tmp_path: Path) -> None:
+    model = twin(small())
+    model.save_pretrained(tmp_path)
+    picture = pictures((64, 40))[0]
+    networks = hub.open_hub(tmp_path, CPU), hub.prompted(model, CPU)
+    logits = [network.logits(network.embed([picture])[0], boxes_in(picture)) for network in networks]
+    assert torch.equal(*logits)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("config.json", None, "cannot be read"),
+        ("config.json", POINTER, "cannot be read"),
+        ("config.json", '{"model_type": "sam"}', "model_type=sam"),
+        ("config.json", '{"model_type": "sam_hq", "vision_config": {"hidden_size": "wide"}}', "describes no HQ-SAM"),
+        ("config.json", '{"model_type": "sam_hq", "vision_config": {"hidden_size": 48}}', "of another shape"),
+        ("model.safetensors", None, "not a file"),
+        ("model.safetensors", POINTER, "git lfs pull"),
+        ("model.safetensors", "x" * 100, "cut off"),
+    ],
+)
+def test_a_broken_folder_is_one_clear_error(folder: Path, name: str, content: str | None, told: str) -> None:
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    with pytest.raises(RequestError, match=told):
+        hub.open_hub(folder, CPU)
+
+
+def test_a_configuration_that_is_not_of_these_weights_is_refused(folder: Path) -> None:
+    told = json.loads((folder / "config.json").read_text())
+    told["vision_config"]["num_hidden_layers"] = 4
+    (folder / "config.json").write_text(json.dumps(told))
+    with pytest.raises(RequestError, match=r"lacks vision_encoder\.layers\.3"):
+        hub.open_hub(folder, CPU)
+
+
+def test_light_hq_sam_opens_with_every_weight_in_its_place(tmp_path: Path) -> None:
+    """vit_tiny, as large as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        sam = original.segment_anything_hq.sam_model_registry["vit_tiny"]()
+    with torch.no_grad():
+        for value in sam.parameters():
+            value += 0.01 * torch.arange(value.numel()).reshape(value.shape).sin()
+    torch.save(sam.state_dict(), tmp_path / "sam_hq_vit_tiny.pth")
+    before = torch.get_rng_state()
+    opened = original.open_original(tmp_path / "sam_hq_vit_tiny.pth", "vit_tiny", CPU)
+    assert torch.equal(torch.get_rng_state(), before)
+    picture = pictures((48, 64))[0]
+    ours, theirs = opened.embed([picture])[0], original.prompted(sam, CPU).embed([picture])[0]
+    assert torch.equal(ours.embeddings, theirs.embeddings)
+    assert ours.early.shape == (64, 64, 160)
+    found = opened(ours, boxes_in(picture)[1:2])
+    assert found.masks.shape == (1, 48, 64)
+
+
+def test_tiny_vit_attends_with_the_biases_that_were_loaded() -> None:
+    """It computes with a copy of them, which it makes when told to evaluate: here before there are weights."""
+    state, sam = small_tiny_vit().state_dict(), small_tiny_vit(seed=1)
+    sam.eval()
+    sam.load_state_dict(state)
+    known = original.prompted(sam, CPU).embed(pictures((48, 64)))[0]
+    for module in sam.image_encoder.modules():
+        module.training = hasattr(module, "attention_biases")  # which then needs no copy
+    with torch.inference_mode():
+        resized = original.segment_anything_hq.utils.transforms.ResizeLongestSide(1024).apply_image(*pictures((48, 64)))
+        expected, _ = sam.image_encoder(sam.preprocess(torch.from_numpy(resized).permute(2, 0, 1))[None])
+    torch.testing.assert_close(known.embeddings, expected[0], atol=1e-4, rtol=1e-4)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sam.pth"
+    torch.save(small().state_dict(), path)
+    with pytest.raises(RequestError, match=r"sam\.pth \(vit_tiny\).*lacks image_encoder.*unknown image_encoder"):
+        original.open_original(path, "vit_tiny", CPU)
+    with pytest.raises(RequestError, match="known: vit_tiny, vit_b, vit_l, vit_h"):
+        original.open_original(path, "vit_g", CPU)
+
+
+def test_only_vits_are_converted() -> None:
+    state = small_tiny_vit().state_dict()
+    for convert in (to_hub, config_of):
+        with pytest.raises(RequestError, match="TinyViT"):
+            convert(state)
+    with pytest.raises(RequestError, match=r"backbone\.weight is no weight"):
+        to_hub({"backbone.weight": torch.ones(1)})
+    with pytest.raises(RequestError, match=r"backbone\.weight is no weight"):
+        to_original({"backbone.weight": torch.ones(1)})
+    part = {name: value for name, value in small().state_dict().items() if name.startswith("mask_decoder")}
+    with pytest.raises(RequestError, match="not the weights of an HQ-SAM"):
+        config_of(part)
+
+
+def test_doors_open_without_opencv_and_without_a_warning() -> None:
+    """OpenCV needs libraries that not every machine has, and third parties' warnings are not the user's."""
+    script = (
+        "import sys; sys.modules['cv2'] = None\n"
+        "import augment.models; assert 'torch' not in sys.modules\n"
+        "import augment.models.hq_sam.original, augment.models.hq_sam.hub, augment.models.hq_sam.convert"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
