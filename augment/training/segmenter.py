@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import SamHQModel
 
+from augment.models.hq_sam.hub import mask_logits
 from augment.models.small import small_segmenter
 from augment.training.examples import Example, Examples, box_of, normalised
 from augment.training.loop import Training
@@ -39,12 +40,9 @@ def segmenter_loss(examples: Callable[[int], tuple[Sequence[Example], np.random.
         chosen = [_choose(example, rng) for example in batch]
         device = next(network.parameters()).device
         boxes = torch.from_numpy(np.stack([boxes for boxes, _ in chosen])).to(device)
-        found = network(
-            pixel_values=normalised([example.picture for example in batch], device),
-            input_boxes=boxes,
-            multimask_output=False,
-        )
-        logits = found.pred_masks[:, :, 0].float()
+        seen = network.vision_encoder(normalised([example.picture for example in batch], device))
+        pictures = zip(seen.last_hidden_state.split(1), seen.intermediate_embeddings[0].split(1), boxes, strict=True)
+        logits = torch.stack([mask_logits(network, late, early, asked)[:, 0] for late, early, asked in pictures])
         masks = torch.from_numpy(np.stack([masks for _, masks in chosen])).to(device)
         wanted = functional.interpolate(masks, size=logits.shape[-2:], mode="area")
         return {"entropy": 5 * _entropy(logits, wanted), "dice": _dice(logits.sigmoid(), wanted)}
