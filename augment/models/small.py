@@ -54,7 +54,7 @@ def small_detector(width: int = 96, layers: int = 2, queries: int = 32) -> Groun
     )
 
 
-def small_segmenter(image_size: int = 256, width: int = 96, layers: int = 6) -> SamHQConfig:
+def small_segmenter(image_size: int = 192, width: int = 96, layers: int = 6) -> SamHQConfig:
     """An HQ-SAM of about a million parameters. `width`: a multiple of 32; masks are half of `image_size` large."""
     hidden = 64
     vision = SamHQVisionConfig(

@@ -16,7 +16,7 @@ from augment.training.examples import Example, Examples, box_of, normalised
 from augment.training.loop import Training
 from augment.training.method import Loss
 
-SIZE = 256  # pixels of a picture
+SIZE = 192  # pixels of a picture
 BOXES = 3  # for each picture; things are repeated where there are fewer
 SLACK = 0.08  # share of its size by which a side of a box may be off
 
