@@ -20,8 +20,13 @@ UNUSED = ("label_enc.weight", "bert.embeddings.position_ids", "bert.pooler.*", "
 tables that follow from the configuration."""
 
 
-def configuration_of(architecture: str) -> dict[str, Any]:
-    """The package's configuration of a published architecture. Raises RequestError for an unknown one."""
+def configuration_of(architecture: str | Mapping[str, Any]) -> dict[str, Any]:
+    """The package's configuration of a published architecture, or of one that is given as such a configuration.
+
+    Raises RequestError for an unknown name.
+    """
+    if isinstance(architecture, Mapping):
+        return dict(architecture)
     if architecture not in ARCHITECTURES:
         raise RequestError(f"unknown architecture {architecture!r}; known: {', '.join(ARCHITECTURES)}")
     module = importlib.import_module(f"groundingdino.config.{ARCHITECTURES[architecture]}")

@@ -177,12 +177,12 @@ def _renamed(
     for name in names:
         if any(fnmatchcase(name, pattern) for pattern in unused):
             continue
-        hit = next((hit for pattern, target in renamings if (hit := (pattern.match(name), target))[0]), None)
-        if hit is None:
+        for pattern, target in renamings:
+            if match := pattern.match(name):
+                found[name] = (match.expand(target) + name[match.end() :], match.groupdict().get("part"))
+                break
+        else:
             unknown.append(name)
-            continue
-        match, target = hit
-        found[name] = (match.expand(target) + name[match.end() :], match.groupdict().get("part"))
     if unknown:
         raise RequestError(
             f"{len(unknown)} tensors are none of a Grounding DINO's: {', '.join(unknown[:3])}; "

@@ -36,7 +36,7 @@ class Preprocessing:
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that a picture is brought to, in its proportions unless it is a mere stripe."""
         long, short = max(height, width), min(height, width)
-        brief = min(self.shortest, round(self.longest * short / long))
+        brief = max(1, min(self.shortest, round(self.longest * short / long)))
         sides = max(brief, self.shortest // SLIMMEST), min(brief * long // short, self.longest)
         return sides if height <= width else sides[::-1]
 
@@ -90,7 +90,7 @@ class GroundingDino:
             [phrase_scores(_array(logits), prompt.spans) for (logits, _), prompt in zip(answers, asked, strict=True)]
         )
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
-            raise FloatingPointError(f"Grounding DINO's answer is not finite in {dtype}; models.precision=float32 may do")
+            raise FloatingPointError(f"Grounding DINO's answer is not finite in {dtype}; try models.precision=float32")
         return [
             Detections(_corners(boxes[number], *picture.shape[:2]), scores[number])
             for number, picture in enumerate(pictures)

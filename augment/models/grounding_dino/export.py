@@ -1,6 +1,8 @@
 """Checkpoint files of one implementation made into those of the other."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -13,8 +15,8 @@ from augment.models.grounding_dino.hub import WEIGHTS
 from augment.models.grounding_dino.tokens import bert_config, open_tokenizer
 
 
-def export_hub(checkpoint: Path, architecture: str, text_encoder: Path, folder: Path) -> None:
-    """A folder that `open_hub` opens from what `open_original` opens, with the same weights.
+def export_hub(checkpoint: Path, architecture: str | Mapping[str, Any], text_encoder: Path, folder: Path) -> None:
+    """A folder that `open_hub` opens from what `open_original` opens (see there), with the same weights.
 
     `folder` is made, or files in it replaced. Raises RequestError for files that are not what they should be.
     """

@@ -76,14 +76,15 @@ def _network(folder: Path) -> Any:
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
+    found = [("lacks", "missing_keys"), ("has the unknown", "unexpected_keys"), ("misfits in", "mismatched_keys")]
     faults = [
         f"it {what} {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        for what, key in (("lacks", "missing_keys"), ("has the unknown", "unexpected_keys"), ("misfits", "mismatched_keys"))
+        for what, key in found
         if (names := sorted(str(name) for name in report[key]))
     ]
     if faults:
         raise RequestError(
-            f"{folder / WEIGHTS} is no checkpoint of its config.json: {'; '.join(faults)}; download both again, together"
+            f"{folder / WEIGHTS} is no checkpoint of its config.json: {'; '.join(faults)}; download both again"
         )
     return network.eval()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import BertConfig, BertModel
+from transformers import BertModel
 
 from augment.models.checkpoints import load_into, read_state
 from augment.models.grounding_dino.architectures import UNUSED, configuration_of, swin_sizes
@@ -21,9 +21,8 @@ from augment.models.runtime import Runtime
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the package's warnings, which are of names that torch and timm have deprecated since."""
+    """Without warnings of what torch has deprecated since the package was written."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Importing from timm.models.layers", FutureWarning)
         warnings.filterwarnings("ignore", "torch.meshgrid", UserWarning)
         warnings.filterwarnings("ignore", ".*torch.cuda.amp.autocast", FutureWarning)
         yield
@@ -44,7 +43,8 @@ def _without(module: str, **names: type) -> Iterator[None]:
 
 
 # The visualizer draws training batches with OpenCV, whose wheel needs libGL, which servers lack; nothing here draws.
-with _quiet(), _without("groundingdino.util.visualizer", COCOVisualizer=type("COCOVisualizer", (), {})):
+with warnings.catch_warnings(), _without("groundingdino.util.visualizer", COCOVisualizer=object):
+    warnings.simplefilter("ignore")  # of escapes in docstrings, and of where timm keeps its layers
     from groundingdino.models.GroundingDINO.backbone.backbone import Joiner
     from groundingdino.models.GroundingDINO.backbone.position_encoding import build_position_encoding
     from groundingdino.models.GroundingDINO.backbone.swin_transformer import SwinTransformer
@@ -53,7 +53,7 @@ with _quiet(), _without("groundingdino.util.visualizer", COCOVisualizer=type("CO
     from groundingdino.util.misc import NestedTensor
 
 
-class Bert(BertModel):
+class Bert(BertModel):  # type: ignore[misc]
     """BERT with what the package asks of it, and transformers has given up."""
 
     def get_extended_attention_mask(self, mask: torch.Tensor, *_: Any) -> torch.Tensor:
@@ -69,12 +69,14 @@ class Bert(BertModel):
         raise NotImplementedError("BERT encodes phrases here; it has no cross attention")
 
 
-def open_original(checkpoint: Path, architecture: str, text_encoder: Path, runtime: Runtime) -> GroundingDino:
-    """The detector of a published checkpoint.
+def open_original(
+    checkpoint: Path, architecture: str | Mapping[str, Any], text_encoder: Path, runtime: Runtime
+) -> GroundingDino:
+    """The detector of a checkpoint of the authors' package.
 
-    `architecture`: one of ARCHITECTURES; `text_encoder`: a folder with config.json and the tokenizer's files of
-    bert-base-uncased (its weights are in the checkpoint). Raises RequestError where a file is missing, broken, holds
-    anything but tensors, or does not fit the architecture.
+    `architecture`: one of ARCHITECTURES, or a configuration as `build` takes it; `text_encoder`: a folder with
+    config.json and the tokenizer's files of bert-base-uncased (its weights are in the checkpoint). Raises RequestError
+    where a file is missing, broken, holds anything but tensors, or does not fit the architecture.
     """
     network = build(configuration_of(architecture), text_encoder)
     load_into(network, read_state(checkpoint), str(checkpoint), allowed_missing=UNUSED, allowed_unexpected=UNUSED)
@@ -111,6 +113,10 @@ def build(configuration: Mapping[str, Any], text_encoder: Path) -> Any:
             num_patterns=args.num_patterns,
             sub_sentence_present=args.sub_sentence_present,
         )
+    # Told nothing, the package reads this from the configuration, under a name that transformers warns of.
+    network.bert.register_forward_pre_hook(
+        lambda _, args, named: (args, {**named, "return_dict": True}), with_kwargs=True
+    )
     return network.eval()
 
 
@@ -127,16 +133,12 @@ def detector_of(network: Any, runtime: Runtime) -> GroundingDino:
     return GroundingDino(answer, vocabulary_of(network.tokenizer), runtime)
 
 
-class _Configuration(BertConfig):
-    use_return_dict = True  # asked for at every call; transformers warns of the name
-
-
 class _TextEncoder:
     """Stands for the package's module of that sort, with what lies in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = open_tokenizer(folder)
-        self.bert = Bert(_Configuration.from_dict(bert_config(folder).to_dict()))
+        self.bert = Bert(bert_config(folder))
 
     def get_tokenlizer(self, _: str) -> Any:
         return self.tokenizer
@@ -148,6 +150,4 @@ class _TextEncoder:
 def _with_names(function: Any, **names: Any) -> Callable[..., Any]:
     """A copy of a function that reads these names where it would read its module's."""
     known = {**function.__globals__, **names}
-    return types.FunctionType(
-        function.__code__, known, function.__name__, function.__defaults__, function.__closure__
-    )
+    return types.FunctionType(function.__code__, known, function.__name__, function.__defaults__, function.__closure__)
