@@ -1,7 +1,7 @@
 """Grounding DINO from a folder as it comes from the Hub, run by `transformers`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ def open_hub(folder: Path, runtime: Runtime) -> GroundingDino:
             f"the tokenizer in {folder} has other numbers for [CLS], [SEP], . and ? ({delimiters(tokenizer)}) than "
             f"transformers reads phrases by ({SPECIAL_TOKENS}); give that of bert-base-uncased, or one with its numbers"
         )
-    network = _network(folder)
+    config = config_in(folder)
     device, _ = runtime.place()
-    network = network.to(device)
+    network = network_of(config, read_state(folder / WEIGHTS), folder / WEIGHTS).to(device)
 
     def answer(values: torch.Tensor, mask: torch.Tensor, prompt: Prompt) -> tuple[torch.Tensor, torch.Tensor]:
         tokens = torch.tensor(prompt.tokens, device=values.device).expand(len(values), -1)
@@ -62,16 +62,25 @@ def preprocessing_of(folder: Path) -> Preprocessing:
     )
 
 
-def _network(folder: Path) -> Any:
+def config_in(folder: Path) -> GroundingDinoConfig:
+    """The network's configuration in a folder. Raises RequestError where there is none, or it is another network's."""
     kind = _json(folder / "config.json").get("model_type")
     if kind != GroundingDinoConfig.model_type:
         raise RequestError(f"config.json in {folder} is of a {kind}; needed: {GroundingDinoConfig.model_type}")
-    state = read_state(folder / WEIGHTS)
+    return GroundingDinoConfig.from_pretrained(str(folder), local_files_only=True)
+
+
+def network_of(config: GroundingDinoConfig, state: Mapping[str, torch.Tensor], where: Path) -> Any:
+    """The network (a torch.nn.Module in float32, on the CPU) with the tensors of a Hub checkpoint.
+
+    `where`: the file that they are from. The state of torch's random numbers is left as it was. Raises RequestError
+    where names or shapes do not fit.
+    """
     with _quiet(), torch.random.fork_rng(devices=[]):
         network, report = GroundingDinoForObjectDetection.from_pretrained(
             None,
-            config=GroundingDinoConfig.from_pretrained(str(folder), local_files_only=True),
-            state_dict=state,
+            config=config,
+            state_dict=dict(state),
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
@@ -84,7 +93,7 @@ def _network(folder: Path) -> Any:
     ]
     if faults:
         raise RequestError(
-            f"{folder / WEIGHTS} is no checkpoint of its config.json: {'; '.join(faults)}; download both again"
+            f"{where} does not fit its configuration: {'; '.join(faults)}; take both from one place, and architecture"
         )
     return network.eval()
 

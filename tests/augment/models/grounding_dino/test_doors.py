@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from augment.errors import RequestError
 from augment.models.grounding_dino.detector import Preprocessing
-from augment.models.grounding_dino.export import export_original
+from augment.models.grounding_dino.export import export_hub, export_original
 from augment.models.grounding_dino.hub import open_hub, preprocessing_of
 from augment.models.grounding_dino.original import open_original
 from augment.models.runtime import Runtime
@@ -118,6 +118,16 @@ def test_an_original_of_another_architecture_is_refused(files: Files) -> None:
         open_original(files.checkpoint, other, files.texts, CPU)
     with pytest.raises(RequestError, match="unknown architecture 'swin_x'; known: swint_ogc, swinb_cogcoor"):
         open_original(files.checkpoint, "swin_x", files.texts, CPU)
+
+
+def test_nothing_is_exported_that_does_not_fit(files: Files, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"lacks .*encoder\.layers\.2\..* and architecture"):
+        export_hub(files.checkpoint, {**networks.CONFIGURATION, "enc_layers": 3}, files.texts, tmp_path / "hub")
+    folder = Path(shutil.copytree(files.hub, tmp_path / "cut"))
+    changed(folder / "model.safetensors", lambda state: state.pop("model.level_embed"))
+    with pytest.raises(RequestError, match=r"lacks model\.level_embed"):
+        export_original(folder, tmp_path / "tiny.pth")
+    assert [path.name for path in tmp_path.iterdir()] == ["cut"]
 
 
 def test_a_text_encoder_that_is_none_is_refused(files: Files, tmp_path: Path) -> None:
