@@ -27,7 +27,7 @@ from augment.segment import SEGMENTERS
 from augment.types import Role
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-PATH_KEYS = ("path", "keep_always", "masks")  # values that Hydra's grammar must not take apart
+PATH_KEYS = ("path", "keep_always", "masks", "robot", "object")  # values that Hydra's grammar must not take apart
 
 T = TypeVar("T")
 
