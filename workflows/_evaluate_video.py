@@ -60,7 +60,9 @@ def judge_episode(
     with layers_of(alone, perception, None) as layers:
         tracks = tracks_of(layers, alone, perception)
         if tracks is None:
-            raise RequestError(f"the camera of {episode.name} moves: what moves is not what to keep; choose another segment=...")
+            raise RequestError(
+                f"the camera of {episode.name} moves: what moves is not what to keep; choose another segment=..."
+            )
         tracks = [track for track in tracks if track.role not in {Role.ROBOT, Role.OBJECT} - masks.keys()]
         return judge_masks(tracks, reference), judge_misses(tracks, reference)
 

@@ -29,7 +29,7 @@ def area_jump_rate(masks: Bool[np.ndarray, "t h w"]) -> float:
 
 
 def flicker_rate(masks: Bool[np.ndarray, "t h w"]) -> float:
-    """Share of the frames between others whose area jumps there and back, 0..1: one in k damaged gives 1 / k."""
+    """Share of the frames between others whose area jumps there and back, 0..1: one damaged in k > 2 gives 1 / k."""
     jumps = _jumps(masks)
     return float(np.mean(jumps[:-1] * jumps[1:] < 0)) if len(jumps) > 1 else 0.0
 
