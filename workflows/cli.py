@@ -17,7 +17,7 @@ WORKFLOWS = {
     "inspect": "print what is in a dataset",
     "validate": "check a dataset; with source.path, prove what was carried over",
     "preview": "draw a contact sheet and a short video of an episode with its masks",
-    "evaluate": "measure masks, plates and frames against the truth of a rendered world",
+    "evaluate": "measure masks, plates and frames against what is true",
     "bench": "measure: name=io, name=pipeline",
 }
 
