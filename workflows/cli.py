@@ -18,7 +18,7 @@ WORKFLOWS = {
     "validate": "check a dataset; with source.path, prove what was carried over",
     "preview": "draw a contact sheet and a short video of an episode with its masks",
     "models": "what weights networks need, which are here; download or convert them",
-    "evaluate": "measure masks, plates and frames against the truth of a rendered world",
+    "evaluate": "measure masks, plates and frames against what is true",
     "train": "train a small detector or segmenter on rendered episodes, or on your own with masks",
     "bench": "measure: name=io, name=pipeline",
 }

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from augment.evaluation.metrics import flicker, iou, psnr, recall
+from augment.evaluation.masks import iou, recall
+from augment.evaluation.pictures import flicker, psnr
 from augment.images import grow, luma
 from augment.types import Role
 from robot_io.types import Truth

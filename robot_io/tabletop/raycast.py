@@ -46,6 +46,12 @@ class Camera:
         rays /= np.sqrt(dot(rays, rays))[:, None]
         return rotate(rays, self.axes)
 
+    def project(self, points: Float[np.ndarray, "n 3"]) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
+        """Where points before it are seen: x, y in pixels from the picture's corner; and pixels per metre there."""
+        right, up, depth = (dot(points - self.position, axis) for axis in self.axes)
+        scale = self.size / 2 / np.tan(self.view / 2) / depth
+        return np.stack([self.size / 2 + scale * right, self.size / 2 - scale * up], axis=1), scale
+
 
 @dataclass(frozen=True, eq=False)
 class Hits:

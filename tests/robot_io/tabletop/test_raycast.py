@@ -40,6 +40,18 @@ def test_cast_finds_what_mujoco_finds_for_every_ray(world: World, group: Group) 
     assert len(hits.ray) > 5
 
 
+@pytest.mark.parametrize("name", ["agentview", "eye_in_hand"])
+def test_points_are_projected_to_where_their_rays_come_from(world: World, name: str) -> None:
+    camera = agentview(48) if name == "agentview" else eye_in_hand(world, 48)
+    rays = camera.rays(1)
+    distances = np.linspace(0.2, 3, len(rays))
+    seen, scale = camera.project(camera.position + distances[:, None] * rays)
+    rows, columns = np.divmod(np.arange(len(rays)), 48)
+    np.testing.assert_allclose(seen, np.stack([columns + 0.5, rows + 0.5], axis=1), atol=1e-9)
+    nearby, _ = camera.project(camera.position + distances[:, None] * rays + 1e-3 * camera.axes[0])
+    np.testing.assert_allclose(nearby - seen, np.stack([1e-3 * scale, 0 * scale], axis=1), atol=1e-9)
+
+
 @pytest.mark.parametrize("plane", [TABLE.lamp, TABLE.sky, WALL.lamp, WALL.sky])
 @pytest.mark.parametrize("group", MOVING)
 def test_shadow_windows_leave_no_shadow_out(world: World, plane: shadows.Plane, group: Group) -> None:

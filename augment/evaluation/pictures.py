@@ -1,21 +1,9 @@
-"""Figures for masks and pictures against a truth. Pure; pictures are uint8 `(t, h, w, 3)`, masks True = the thing."""
+"""Figures for pictures against a truth. Pure; pictures are uint8 `(t, h, w, 3)`."""
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 PEAK = 255.0
-
-
-def iou(found: Bool[np.ndarray, "*t h w"], truth: Bool[np.ndarray, "*t h w"]) -> float:
-    """Intersection over union, 0..1; 1 where both are empty."""
-    union = int((found | truth).sum())
-    return float((found & truth).sum() / union) if union else 1.0
-
-
-def recall(found: Bool[np.ndarray, "*t h w"], truth: Bool[np.ndarray, "*t h w"]) -> float:
-    """Share of the truth that was found, 0..1; 1 where there is nothing to find."""
-    wanted = int(truth.sum())
-    return float((found & truth).sum() / wanted) if wanted else 1.0
 
 
 def psnr(
