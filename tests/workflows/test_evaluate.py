@@ -160,7 +160,12 @@ def test_videos_are_evaluated_from_the_front_door(tmp_path: Path, capsys: pytest
     wrong[0] = True
     write_video(tmp_path / "a,b.mp4", [frames], 10.0)
     write_video(tmp_path / "robot=1.mp4", [np.where(wrong[..., None], np.uint8([255] * 3), np.uint8(0))], 10.0)
-    words = ["evaluate", "of=video", f"video.path={tmp_path / 'a,b.mp4'}", f"video.robot_masks={tmp_path / 'robot=1.mp4'}"]
+    words = [
+        "evaluate",
+        "of=video",
+        f"video.path={tmp_path / 'a,b.mp4'}",
+        f"video.robot_masks={tmp_path / 'robot=1.mp4'}",
+    ]
     recalled = []
     for start in (0, 1):
         assert cli.main([*words, f"video.start={start}"]) == 0
