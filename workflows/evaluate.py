@@ -38,9 +38,7 @@ def _video(config: Any) -> Iterator[str]:
         if _config.text(config, f"video.{role}_masks")
     }
     if not references:
-        raise RequestError(
-            "of=video compares with reference masks: add video.robot_masks=... or video.object_masks=..."
-        )
+        raise RequestError("of=video compares with reference masks: add video.robot_masks or video.object_masks")
     return _evaluate_video.table(video, references, start, config.segment.name, _config.build_perception(config))
 
 
