@@ -1,0 +1,204 @@
+"""From words to tracks, on recordings that are easy to see and hard to follow."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augment.errors import RequestError, UnseenError
+from augment.models.packs import Component, Pack
+from augment.models.runtime import Runtime
+from augment.pipeline import Perception
+from augment.pipeline.episode import prepare
+from augment.pipeline.stopwatch import Stopwatch
+from augment.scene import Survey
+from augment.segment.grounded import Grounded, finding
+from augment.types import Background, MaskTrack, Role
+from robot_io.types import Episode
+from tests.augment.segment.colours import (
+    COLOURS,
+    ColourDetector,
+    ColourSegmenter,
+    ColourTracker,
+    is_colour,
+    painted,
+    recording,
+)
+
+ANY = Component("grounding_dino", str(Path(__file__).parent))  # a folder; nobody opens what is in it
+CUBE = ("red cube", 40, 44, 50, 54)
+
+
+@pytest.fixture(autouse=True)
+def detector(monkeypatch: pytest.MonkeyPatch) -> ColourDetector:
+    made = ColourDetector()
+    monkeypatch.setattr(finding, "open_detector", lambda *_: made)
+    monkeypatch.setattr(finding, "open_segmenter", lambda *_: ColourSegmenter())
+    monkeypatch.setattr(finding, "open_tracker", lambda *_: ColourTracker())
+    return made
+
+
+def grounded(**options: object) -> Grounded:
+    return Grounded(pack=Pack("colours", None, ANY, ANY), runtime=Runtime("cpu", batch=4), **options)
+
+
+def arm(index: int) -> tuple[str, int, int, int, int]:
+    return ("robot arm", 2 * index, 0, 2 * index + 12, 30)
+
+
+def tracks(episode: Episode, segment: Grounded) -> Sequence[MaskTrack]:
+    frames = episode.cameras["front"]
+    return segment.find(episode, "front", Background.still(frames.read(0, 1).frames[0], len(frames)))
+
+
+def assert_follows(episode: Episode, found: Sequence[MaskTrack], frames: Sequence[int] | None = None) -> None:
+    """Each track shows just the pixels of its name's colour."""
+    pictures = episode.cameras["front"].read(0, episode.length).frames
+    for track in found:
+        masks = track.read(0, episode.length)
+        for index in range(episode.length) if frames is None else frames:
+            np.testing.assert_array_equal(
+                masks[index], is_colour(pictures[index], track.label), f"{track.label} {index}"
+            )
+
+
+EPISODE = recording([painted(CUBE, arm(index)) for index in range(20)])
+
+
+@pytest.mark.parametrize("follow", ["every frame", "memory"])
+def test_what_is_named_is_followed(follow: str) -> None:
+    found = tracks(EPISODE, grounded(follow=follow))
+    assert [(track.role, track.label) for track in found] == [(Role.ROBOT, "robot arm"), (Role.OBJECT, "red cube")]
+    assert_follows(EPISODE, found)
+    assert all(track.confidence == pytest.approx(0.54) for track in found)
+
+
+def test_a_network_is_asked_about_key_frames_alone_where_a_memory_follows(detector: ColourDetector) -> None:
+    tracks(EPISODE, grounded(follow="memory"))
+    assert len(detector.looked_at) == 3  # 0, 15, 19
+
+
+def test_windows_of_a_track_are_pieces_of_the_whole() -> None:
+    for track in tracks(EPISODE, grounded()):
+        whole = track.read(0, 20)
+        np.testing.assert_array_equal(np.concatenate([track.read(0, 7), track.read(7, 25)]), whole)
+
+
+def test_a_thing_that_is_seen_only_in_the_middle(detector: ColourDetector) -> None:
+    frames = [painted(*([CUBE] if 18 <= index < 26 else []), ("robot arm", 0, 0, 10, 30)) for index in range(40)]
+    for follow in ("every frame", "memory"):
+        episode = recording(frames)
+        found = tracks(episode, grounded(follow=follow, every=1 if follow == "every frame" else 16))
+        assert_follows(episode, found, [0, 5, *range(18, 26), 35, 39])
+
+
+def test_a_robot_that_comes_in_late_and_a_thing_that_leaves() -> None:
+    frames = [painted(("red cube", 40 + 3 * index, 40, 50 + 3 * index, 50), arm(index - 8)) for index in range(20)]
+    episode = recording(frames)
+    assert_follows(episode, tracks(episode, grounded()), [0, 1, *range(9, 20)])
+
+
+def test_black_frames_are_not_looked_at(detector: ColourDetector) -> None:
+    frames = [painted(CUBE, arm(index)) for index in range(12)]
+    frames[5] = np.zeros_like(frames[5])
+    episode = recording(frames)
+    assert_follows(episode, tracks(episode, grounded()), [*range(5), *range(6, 12)])
+    assert all(picture.any() for picture in detector.looked_at)
+
+
+def test_one_frame_and_one_pixel_more() -> None:
+    for size in (16, 300):
+        episode = recording([painted(("red cube", 8, 8, 14, 14), ("robot arm", 0, 0, 6, 9), size=size)])
+        assert_follows(episode, tracks(episode, grounded()))
+
+
+def test_two_robots_are_kept_where_two_are_asked_for() -> None:
+    frames = [painted(CUBE, ("robot arm", 0, 0, 8 + index % 2, 30), ("robot arm", 30, 0, 40, 30)) for index in range(8)]
+    episode = recording(frames)
+    assert len([t for t in tracks(episode, grounded(robots=2)) if t.role == Role.ROBOT]) == 2
+    assert len([t for t in tracks(episode, grounded(robots=1)) if t.role == Role.ROBOT]) == 1
+
+
+def test_of_two_things_of_one_name_the_one_that_was_carried_is_the_object() -> None:
+    grip = np.repeat([-1.0, 1.0], 10)[:, None].astype(np.float32)
+    frames = [
+        painted(
+            ("red cube", 50, 50, 60, 60), ("red cube", 5 + 3 * max(0, i - 10), 50, 15 + 3 * max(0, i - 10), 60), arm(0)
+        )
+        for i in range(20)
+    ]
+    episode = recording(frames, actions=grip)
+    cube = next(track for track in tracks(episode, grounded()) if track.role == Role.OBJECT)
+    assert isinstance(cube, MaskTrack)
+    boxes = [np.flatnonzero(mask.any(axis=0))[0] for mask in cube.read(0, 20)]
+    assert boxes[0] == 5
+
+
+@pytest.mark.parametrize(("language", "role"), [("pick up the green can", "object"), ("", "robot")])
+def test_what_is_never_seen_leaves_the_camera_as_recorded(language: str, role: str, tmp_path: Path) -> None:
+    things = [CUBE] if role == "robot" else [CUBE, arm(3)]
+    episode = recording([painted(*things) for _ in range(4)], language)
+    with pytest.raises(UnseenError, match=f"none of 4 frames shows the {role}"):
+        tracks(episode, grounded())
+    layers = prepare(Perception(Survey(), grounded(witness=False)), _Source(episode), "e" * 16, tmp_path, Stopwatch())
+    assert not layers["front"].tracks
+    assert role in str(layers["front"].problem)
+
+
+def test_what_moves_and_nobody_named_is_kept_by_the_witness(tmp_path: Path) -> None:
+    moving = [painted(CUBE, arm(2), ("blue plate", 2 * i, 50, 2 * i + 12, 60)) for i in range(24)]
+    episode = recording(
+        [
+            np.clip(frame + np.random.default_rng(1).normal(0, 1, frame.shape), 0, 255).astype(np.uint8)
+            for frame in moving
+        ]
+    )
+    kept = {}
+    for witness in (False, True):
+        perception = Perception(Survey(), grounded(witness=witness))
+        layers = prepare(perception, _Source(episode), "e" * 16, tmp_path / str(witness), Stopwatch())["front"]
+        plate = is_colour(episode.cameras["front"].read(12, 13).frames[0], "blue plate")
+        kept[witness] = (layers.keep([Role.ROBOT, Role.OBJECT], 12, 13)[0] & plate).sum() / plate.sum()
+    assert kept[False] == 0
+    assert kept[True] > 0.9
+
+
+def test_in_between_key_frames_what_moves_belongs_to_the_nearest_track(tmp_path: Path) -> None:
+    frames = [painted(("red cube", 40, 44 - index, 50, 54 - index), arm(index)) for index in range(20)]
+    episode = recording(frames)
+    perception = Perception(Survey(), grounded(follow="difference", every=5, witness=False))
+    layers = prepare(perception, _Source(episode), "e" * 16, tmp_path, Stopwatch())["front"]
+    for role, name in ((Role.ROBOT, "robot arm"), (Role.OBJECT, "red cube")):
+        for index in (7, 8, 12):
+            truth = is_colour(frames[index], name)
+            mask = layers.keep([role], index, index + 1)[0]
+            assert (mask & truth).sum() > 0.85 * truth.sum(), (name, index)
+            others = np.logical_or.reduce([is_colour(frames[index], other) for other in COLOURS if other != name])
+            assert (mask & others).sum() < 0.2 * others.sum(), (name, index)
+
+
+def test_bad_requests_are_refused_before_anything_is_opened() -> None:
+    for options, message in (
+        ({"follow": "luck"}, "unknown segment.follow=luck; known: auto, every frame, memory, difference"),
+        ({"robots": 0}, "segment.robots=0"),
+        ({"things": ("",)}, "segment.things"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            grounded(**options).check()
+    with pytest.raises(RequestError, match="needs a detector; choose a pack"):
+        replace(grounded(), pack=Pack("none")).check()
+    with pytest.raises(RequestError, match="needs a tracker"):
+        grounded(follow="memory").check()
+
+
+class _Source:
+    def __init__(self, episode: Episode) -> None:
+        self._episode = episode
+
+    def open(self, episode_id: str) -> Episode:
+        return self._episode
+
+    def frame_writer(self, *_: object) -> None:
+        raise AssertionError("nothing is written here")
