@@ -11,7 +11,7 @@ from augment.segment.painted import painted_files, painted_roles, painted_tracks
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import Episode
 
-FOLDERS = {"keep_always", "masks"}  # what they hold counts, not where it lies
+FOLDERS = {"keep_always", "masks", "references"}  # what they hold counts, not where it lies
 
 
 @dataclass(frozen=True)

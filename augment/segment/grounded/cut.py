@@ -8,21 +8,21 @@ from jaxtyping import Bool, Float32
 from augment.models.base import PromptedSegmenter
 from augment.segment.grounded.cutouts import Cutout
 from augment.segment.grounded.look import in_batches
-from augment.segment.grounded.paths import Path
+from augment.segment.grounded.trails import Trail
 from robot_io.types import FrameSource
 
 BEYOND = 0.1  # of its size, by which a thing may reach beyond its box
 
 
 def cut_out(
-    frames: FrameSource, paths: Sequence[Path], segment: PromptedSegmenter, batch: int
+    frames: FrameSource, trails: Sequence[Trail], segment: PromptedSegmenter, batch: int
 ) -> list[dict[int, tuple[Cutout, float]]]:
-    """For each path and frame its mask, and how stable that is. Raises EpisodeError where frames cannot be decoded."""
-    found: list[dict[int, tuple[Cutout, float]]] = [{} for _ in paths]
-    for window, pictures in in_batches(frames, sorted({index for path in paths for index in path.boxes}), batch):
+    """For each trail and frame its mask, and how stable that is. Raises EpisodeError where frames cannot be decoded."""
+    found: list[dict[int, tuple[Cutout, float]]] = [{} for _ in trails]
+    for window, pictures in in_batches(frames, sorted({index for trail in trails for index in trail.boxes}), batch):
         for index, embedded in zip(window, segment.embed(pictures), strict=True):
-            shown = [number for number, path in enumerate(paths) if index in path.boxes]
-            boxes = np.stack([paths[number].boxes[index] for number in shown])
+            shown = [number for number, trail in enumerate(trails) if index in trail.boxes]
+            boxes = np.stack([trails[number].boxes[index] for number in shown])
             cut = segment(embedded, boxes)
             for number, box, mask, stability in zip(shown, boxes, cut.masks, cut.stability, strict=True):
                 found[number][index] = Cutout.of(_near(mask, box)), float(stability)

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from augment.errors import RequestError, UnseenError
 from augment.grasps import find_grasps
-from augment.models.packs import Component, Pack
+from augment.models.packs import Pack
 from augment.models.runtime import Runtime
 from augment.segment.base import Segmenter
 from augment.segment.grounded.finding import Finding
-from augment.segment.grounded.paths import Path
+from augment.segment.grounded.networks import Networks
 from augment.segment.grounded.prompts import Prompt, check_phrases, prompts_for
+from augment.segment.grounded.reference import reference_files
 from augment.segment.grounded.tracks import FOLLOW, made_tracks
+from augment.segment.grounded.trails import Trail
 from augment.segment.grounded.witness import Unnamed
 from augment.segment.motion import Motion
 from augment.types import Background, MaskTrack, Role
@@ -35,6 +38,8 @@ class Grounded(Segmenter):
     """Phrases for what is manipulated. Where `goals` is empty too, the instruction tells both."""
     goals: tuple[str, ...] = ()
     """Phrases for what the task is about but does not move."""
+    references: str | None = None
+    """Folder of crops that show a thing once, where words fail: `<role>.png`, `<role>.<phrase>.png`."""
     robot_score: float = 0.25
     """Least score of a box, 0..1."""
     thing_score: float = 0.2
@@ -62,11 +67,9 @@ class Grounded(Segmenter):
         """Raises UnseenError where no frame shows the robot, or the thing that an instruction or a person named."""
         frames, grasps = episode.cameras[camera], find_grasps(episode.signals)
         every = self.every or (1 if self._follow == EVERY_FRAME else KEY_FRAMES)
-        finding = Finding(
-            frames, self._prompts(episode), self._thresholds, self.robots, grasps, self.pack, self.runtime
-        )
+        finding = Finding(frames, self._prompts(episode), self._thresholds, self.robots, grasps, self._networks)
         finding.look(every)
-        _refuse_unseen(finding.paths, len(frames))
+        _refuse_unseen(finding.trails, len(frames))
         motion = Motion().find(episode, camera, background)[0]
         return made_tracks(self._follow, finding, motion)
 
@@ -83,6 +86,9 @@ class Grounded(Segmenter):
     def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
         return frozenset(prompt.role for prompt in self._prompts(episode))
 
+    def files(self, episode: Episode, camera: str) -> list[Path]:
+        return [*super().files(episode, camera), *reference_files(self.references).values()]
+
     def identity(self) -> dict[str, Any]:
         """With the weights themselves instead of where they lie, and without what only decides how fast they run."""
         options = super().identity() | {"precision": self.runtime.precision}
@@ -98,34 +104,31 @@ class Grounded(Segmenter):
             raise RequestError(f"segment.every={self.every}, segment.robots={self.robots}: at least 0 and 1")
         if self.follow not in (AUTO, *FOLLOW):
             raise RequestError(f"unknown segment.follow={self.follow}; known: {', '.join((AUTO, *FOLLOW))}")
-        _require(self.pack.detector, "detector")
-        _require(self.pack.segmenter, "segmenter")
-        if self._follow == MEMORY:
-            _require(self.pack.tracker, "tracker")
-        self.pack.check()
-        self.runtime.check()
+        if self.references is not None and not reference_files(self.references):
+            raise RequestError(f"segment.references={self.references} has no <role>.png; crop a thing, save it there")
+        self._networks.check(follows=self._follow == MEMORY)
 
     @property
     def _follow(self) -> str:
         return self.follow if self.follow != AUTO else MEMORY if self.pack.tracker else EVERY_FRAME
 
     @property
+    def _networks(self) -> Networks:
+        return Networks(self.pack, self.runtime, reference_files(self.references))
+
+    @property
     def _thresholds(self) -> Mapping[Role, float]:
         return {Role.ROBOT: self.robot_score, Role.OBJECT: self.thing_score, Role.GOAL: self.goal_score}
 
     def _prompts(self, episode: Episode) -> tuple[Prompt, ...]:
-        return prompts_for(episode.language, self.robot, self.things, self.goals)
+        named = prompts_for(episode.language, self.robot, self.things, self.goals)
+        return tuple(dict.fromkeys((*named, *reference_files(self.references))))
 
 
-def _refuse_unseen(paths: Mapping[Prompt, Sequence[Path]], length: int) -> None:
+def _refuse_unseen(trails: Mapping[Prompt, Sequence[Trail]], length: int) -> None:
     """A robot without its mask would be painted over, and an object without one would be grasped out of thin air."""
     for role in (Role.ROBOT, Role.OBJECT):
-        asked = [prompt for prompt in paths if prompt.role == role]
-        if asked and not any(paths[prompt] for prompt in asked):
+        asked = [prompt for prompt in trails if prompt.role == role]
+        if asked and not any(trails[prompt] for prompt in asked):
             phrases = ", ".join(repr(prompt.phrase) for prompt in asked)
             raise UnseenError(f"none of {length} frames shows the {role}, asked for as {phrases}; say it otherwise")
-
-
-def _require(component: Component | None, role: str) -> None:
-    if component is None:
-        raise RequestError(f"segment=grounded needs a {role}; choose a pack that has one: models=NAME")

@@ -8,12 +8,12 @@ from augment.segment.grounded.cutouts import CutoutTrack
 from augment.segment.grounded.difference import Difference, DifferenceTrack
 from augment.segment.grounded.finding import Finding
 from augment.segment.grounded.memory import Masks, doubtful, remember
-from augment.segment.grounded.paths import Path
+from augment.segment.grounded.trails import Trail
 from augment.types import MaskTrack
 
 
 def made_tracks(follow: str, finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
-    """A track for each path of what was found, by a way of `FOLLOW`. `motion`: all that differs from the plate."""
+    """A track for each trail of what was found, by a way of `FOLLOW`. `motion`: all that differs from the plate."""
     return FOLLOW[follow](finding, motion)
 
 
@@ -31,7 +31,7 @@ def _memory(finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
 
 def _remembered(finding: Finding) -> list[Masks]:
     keys = [{frame: cutout for frame, (cutout, _) in masks.items()} for masks in finding.cut_out(only_seen=True)]
-    return remember(finding.frames, keys, finding.tracker)
+    return remember(finding.frames, keys, finding.networks.tracker)
 
 
 def _difference(finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
@@ -39,8 +39,8 @@ def _difference(finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
     keys = [{frame: cutout for frame, (cutout, _) in each.items()} for each in masks]
     difference = Difference(motion, keys, frames.height, frames.width)
     return [
-        DifferenceTrack(difference, number, prompt.role, prompt.phrase, len(frames), _confidence(path, masks[number]))
-        for number, (prompt, path) in enumerate(finding.named)
+        DifferenceTrack(difference, number, prompt.role, prompt.phrase, len(frames), _confidence(trail, masks[number]))
+        for number, (prompt, trail) in enumerate(finding.named)
     ]
 
 
@@ -59,13 +59,13 @@ def _cutout_tracks(finding: Finding, masks: Sequence[Masks]) -> list[MaskTrack]:
             prompt.phrase,
             shape,
             {frame: [cutout] for frame, (cutout, _) in each.items()},
-            _confidence(path, each),
+            _confidence(trail, each),
         )
-        for (prompt, path), each in zip(finding.named, masks, strict=True)
+        for (prompt, trail), each in zip(finding.named, masks, strict=True)
     ]
 
 
-def _confidence(path: Path, masks: Masks) -> float:
+def _confidence(trail: Trail, masks: Masks) -> float:
     """Mean score of the boxes, times the median of how sure the masks are."""
     sure = float(np.median([sure for _, sure in masks.values()])) if masks else 0.0
-    return round(min(1.0, float(np.mean(list(path.scores.values())))) * sure, 3)
+    return round(min(1.0, float(np.mean(list(trail.scores.values())))) * sure, 3)

@@ -93,3 +93,20 @@ class ColourTracker:
                 names[number] = max(COLOURS, key=lambda name, mask=mask: (is_colour(picture, name) & mask).sum())
             masks = {number: is_colour(picture, name) for number, name in names.items()}
             yield Tracked(frame, masks, {number: 0.9 if mask.any() else 0.1 for number, mask in masks.items()})
+
+
+class ColourMatcher:
+    """A Matcher: a feature for each colour, of 4 x 4 pixels."""
+
+    def describe(self, pictures: Sequence[np.ndarray], masks: None = None) -> np.ndarray:
+        return np.stack(
+            [self._unit(np.array([is_colour(picture, name).mean() for name in COLOURS])) for picture in pictures]
+        )
+
+    def dense(self, picture: np.ndarray) -> np.ndarray:
+        shares = [is_colour(picture, name).reshape(SIZE // 4, 4, SIZE // 4, 4).mean(axis=(1, 3)) for name in COLOURS]
+        return np.stack([*shares], axis=-1).astype(np.float32)
+
+    @staticmethod
+    def _unit(values: np.ndarray) -> np.ndarray:
+        return (values / max(1e-6, float(np.linalg.norm(values)))).astype(np.float32)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from augment.errors import RequestError, UnseenError
 from augment.models.packs import Component, Pack
@@ -14,12 +15,13 @@ from augment.pipeline import Perception
 from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.scene import Survey
-from augment.segment.grounded import Grounded, finding
+from augment.segment.grounded import Grounded, networks
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import Episode
 from tests.augment.segment.colours import (
     COLOURS,
     ColourDetector,
+    ColourMatcher,
     ColourSegmenter,
     ColourTracker,
     is_colour,
@@ -34,14 +36,15 @@ CUBE = ("red cube", 40, 44, 50, 54)
 @pytest.fixture(autouse=True)
 def detector(monkeypatch: pytest.MonkeyPatch) -> ColourDetector:
     made = ColourDetector()
-    monkeypatch.setattr(finding, "open_detector", lambda *_: made)
-    monkeypatch.setattr(finding, "open_segmenter", lambda *_: ColourSegmenter())
-    monkeypatch.setattr(finding, "open_tracker", lambda *_: ColourTracker())
+    monkeypatch.setattr(networks, "open_detector", lambda *_: made)
+    monkeypatch.setattr(networks, "open_segmenter", lambda *_: ColourSegmenter())
+    monkeypatch.setattr(networks, "open_tracker", lambda *_: ColourTracker())
     return made
 
 
 def grounded(**options: object) -> Grounded:
-    return Grounded(pack=Pack("colours", None, ANY, ANY), runtime=Runtime("cpu", batch=4), **options)
+    tracker = ANY if options.get("follow") == "memory" else None
+    return Grounded(pack=Pack("colours", None, ANY, ANY, tracker), runtime=Runtime("cpu", batch=4), **options)
 
 
 def arm(index: int) -> tuple[str, int, int, int, int]:
@@ -190,7 +193,7 @@ def test_bad_requests_are_refused_before_anything_is_opened() -> None:
     with pytest.raises(RequestError, match="needs a detector; choose a pack"):
         replace(grounded(), pack=Pack("none")).check()
     with pytest.raises(RequestError, match="needs a tracker"):
-        grounded(follow="memory").check()
+        replace(grounded(), follow="memory").check()
 
 
 class _Source:
@@ -202,3 +205,25 @@ class _Source:
 
     def frame_writer(self, *_: object) -> None:
         raise AssertionError("nothing is written here")
+
+
+def test_a_thing_that_words_do_not_find_is_found_by_a_picture_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(networks, "open_matcher", lambda *_: ColourMatcher())
+    frames = [painted(("blue plate", 2 * index, 45, 2 * index + 12, 57), arm(index)) for index in range(10)]
+    episode = recording(frames, "fetch the thingummy")
+    Image.fromarray(frames[0][45:57, :12]).save(tmp_path / "object.thingummy.png")
+    segment = replace(
+        grounded(references=str(tmp_path)), pack=Pack("colours", None, ANY, ANY, None, replace(ANY, kind="dinov2"))
+    )
+    found = next(track for track in tracks(episode, segment) if track.role == Role.OBJECT)
+    assert found.label == "thingummy"
+    for index, mask in enumerate(found.read(0, 10)):
+        np.testing.assert_array_equal(mask, is_colour(frames[index], "blue plate"))
+
+
+def test_pictures_of_things_are_named_by_their_role(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "spoon.png")
+    with pytest.raises(RequestError, match=r"spoon.png is of no role; name it <role>.<phrase>.png"):
+        grounded(references=str(tmp_path)).check()

@@ -1,4 +1,4 @@
-"""One thing followed through the frames in which it was seen: the path of boxes that makes most sense as a whole."""
+"""One thing followed through the frames in which it was seen: the trail of boxes that makes most sense as a whole."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 from augment.segment.grounded.candidates import Candidate, overlaps
 
-REACH = 12  # frames that were looked at, over which a path may pass without a box and still know where it was
+REACH = 12  # frames that were looked at, over which a trail may pass without a box and still know where it was
 SKIPPED = 0.05  # what each of them costs
 JUMP = 0.5  # what it costs to go on with a box that does not overlap the last one at all
 RETURN = 1.0  # what it costs to come back after more than REACH, anywhere
@@ -22,7 +22,7 @@ Node = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class Trail:
     """Boxes of one thing, by frame."""
 
     boxes: Mapping[int, Float32[np.ndarray, "4"]]
@@ -30,38 +30,38 @@ class Path:
     """Of the frames in which it was detected; in the others its box is carried on from those around."""
 
     @property
-    def detected(self) -> "Path":
+    def detected(self) -> "Trail":
         """The same in those frames alone."""
-        return Path({frame: self.boxes[frame] for frame in self.scores}, self.scores)
+        return Trail({frame: self.boxes[frame] for frame in self.scores}, self.scores)
 
 
-def find_paths(seen: Mapping[int, Sequence[Candidate]], most: int, length: int, every: int = 1) -> list[Path]:
+def find_trails(seen: Mapping[int, Sequence[Candidate]], most: int, length: int, every: int = 1) -> list[Trail]:
     """Up to `most` things among the candidates of one phrase, by frame that was looked at; the best first.
 
     `length`: frames of the recording, of which one in `every` was looked at, or more.
 
-    Each is the path with the greatest sum of scores, less what jumps and gaps cost (dynamic programming, so that all
+    Each is the trail with the greatest sum of scores, less what jumps and gaps cost (dynamic programming, so that all
     frames decide together, and what leaves the picture may return). Further ones are sought among what is left.
     """
     left = {(frame, number): found for frame in sorted(seen) for number, found in enumerate(seen[frame])}
     places = {frame: place for place, frame in enumerate(sorted(seen))}
-    paths: list[Path] = []
-    while left and len(paths) < most:
+    trails: list[Trail] = []
+    while left and len(trails) < most:
         nodes = _best(left, places)
-        if paths and len(nodes) < OFTEN * len(seen):
+        if trails and len(nodes) < OFTEN * len(seen):
             break
         found = {frame: left.pop((frame, number)) for frame, number in nodes}
-        paths.append(
-            Path(
+        trails.append(
+            Trail(
                 _carried_on(found, length, max(SHORT_GAP, every)),
                 {frame: candidate.score for frame, candidate in found.items()},
             )
         )
-    return paths
+    return trails
 
 
 def _best(candidates: Mapping[Node, Candidate], places: Mapping[int, int]) -> list[Node]:
-    """The nodes of the best path, in order."""
+    """The nodes of the best trail, in order."""
     values: dict[Node, float] = {}
     before: dict[Node, Node | None] = {}
     long_ago: Node | None = None
@@ -81,12 +81,12 @@ def _best(candidates: Mapping[Node, Candidate], places: Mapping[int, int]) -> li
         value, before[node] = max(options, key=lambda option: option[0])
         values[node] = value + candidate.score
         recent.append(node)
-    path: list[Node] = []
+    trail: list[Node] = []
     last: Node | None = max(values, key=lambda node: values[node])
     while last is not None:
-        path.append(last)
+        trail.append(last)
         last = before[last]
-    return path[::-1]
+    return trail[::-1]
 
 
 def _cost(here: Candidate, there: Candidate, steps: int) -> float:

@@ -1,0 +1,60 @@
+"""The networks of a pack as they are asked about one camera, opened when they are first needed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from augment.errors import RequestError
+from augment.models.base import Detector, PromptedSegmenter, VideoTracker
+from augment.models.doors import open_detector, open_matcher, open_segmenter, open_tracker
+from augment.models.packs import Component, Pack
+from augment.models.runtime import Runtime
+from augment.segment.grounded.prompts import Prompt
+from augment.segment.grounded.reference import Shown
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A pack on a runtime. Opening raises RequestError where the pack lacks the network, or its weights do not fit."""
+
+    pack: Pack
+    runtime: Runtime
+    shown: Mapping[Prompt, Path] = field(default_factory=dict)
+    """What is known by a picture, besides by its words."""
+
+    @property
+    def batch(self) -> int:
+        return self.runtime.batch
+
+    @cached_property
+    def detector(self) -> Detector:
+        words = open_detector(_required(self.pack.detector, "detector"), self.runtime)
+        if not self.shown:
+            return words
+        return Shown.of(words, open_matcher(_required(self.pack.matcher, "matcher"), self.runtime), self.shown)
+
+    @property
+    def segmenter(self) -> PromptedSegmenter:
+        return open_segmenter(_required(self.pack.segmenter, "segmenter"), self.runtime)
+
+    @property
+    def tracker(self) -> VideoTracker:
+        return open_tracker(_required(self.pack.tracker, "tracker"), self.runtime)
+
+    def check(self, follows: bool) -> None:
+        """Raises RequestError where a network is missing, or weights are; `follows`: whether a tracker is needed."""
+        _required(self.pack.detector, "detector")
+        _required(self.pack.segmenter, "segmenter")
+        if follows:
+            _required(self.pack.tracker, "tracker")
+        if self.shown:
+            _required(self.pack.matcher, "matcher")
+        self.pack.check()
+        self.runtime.check()
+
+
+def _required(component: Component | None, role: str) -> Component:
+    if component is None:
+        raise RequestError(f"segment=grounded needs a {role}; choose a pack that has one: models=NAME")
+    return component
