@@ -152,6 +152,14 @@ def whole_number(config: DictConfig, key: str) -> int:
     return value
 
 
+def number(config: DictConfig, key: str) -> float:
+    """A number. Raises RequestError."""
+    value = OmegaConf.select(config, key)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise RequestError(f"{key}={value}: expected a number")
+    return float(value)
+
+
 def optional_number(config: DictConfig, key: str) -> int | None:
     """An integer or null. Raises RequestError."""
     return None if OmegaConf.select(config, key) is None else whole_number(config, key)

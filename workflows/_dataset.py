@@ -52,16 +52,18 @@ def _numbers(text: str, count: int) -> list[int]:
 
 def _render_tabletop(config: Any) -> Path:
     """The rendered file, made now unless it exists. Raises RequestError."""
-    from robot_io.tabletop.spec import TabletopSpec
+    from robot_io.tabletop.spec import Conditions, TabletopSpec
 
     numbers = {name: _config.whole_number(config, f"dataset.{name}") for name in ("episodes", "size", "seed", "every")}
     try:
-        spec = TabletopSpec(numbers["episodes"], numbers["size"], numbers["seed"], every=numbers["every"])
+        conditions = Conditions(noise=_config.number(config, "dataset.noise"))
+        spec = TabletopSpec(numbers["episodes"], numbers["size"], numbers["seed"], conditions, numbers["every"])
     except ValueError as error:
         raise RequestError(f"dataset=tabletop: {error}") from error
     chosen = _config.text(config, "dataset.path")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "restage" / "tabletop"
-    name = "-".join(f"{key}{value}" for key, value in numbers.items() if (key, value) != ("every", 1))
+    told = numbers | ({"noise": conditions.noise} if conditions.noise else {})
+    name = "-".join(f"{key}{value}" for key, value in told.items() if (key, value) != ("every", 1))
     path = Path(chosen).expanduser() if chosen else cache / f"{name}-{version('restage')}.hdf5"
     if not path.exists():
         try:

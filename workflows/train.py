@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from augment.errors import RequestError
@@ -17,14 +16,11 @@ SECONDS = 30.0  # between lines of progress
 def main(config: Any) -> int:
     """Returns 0. Raises RequestError, DatasetError, EpisodeError."""
     folder = _config.required_path(config, "output.path")
-    runtime = Runtime(device=_config.text(config, "device") or "auto")
+    runtime = Runtime(_config.text(config, "device") or "auto", threads=_config.whole_number(config, "threads"))
     runtime.check()
     from augment.training import METHODS, Examples, Training, train
 
-    name = _config.text(config, "method")
-    if name not in METHODS:
-        raise RequestError(f"unknown method={name}; known: {', '.join(METHODS)}")
-    training = replace(_config.typed(Training, config.training, "training"), seed=_config.whole_number(config, "seed"))
+    training = _config.named(dict.fromkeys(METHODS, Training), config.method, "method")
     training.check()
     source = open_configured(config)
     dataset = choose(source, _config.text(config, "episodes"), _config.optional_number(config, "limit"))
@@ -32,9 +28,11 @@ def main(config: Any) -> int:
         examples = Examples(dataset.open, [entry.id for entry in dataset.entries], list(config.cameras))
     except ValueError as error:
         raise RequestError(f"{error}; set cameras=[...] to those that have masks") from error
+    name = str(config.method.name)
     _say(f"{name}: {len(examples)} frames, {len(examples.phrases)} phrases, {training.steps} steps of {training.batch}")
     network, loss = METHODS[name](examples, training, folder)
-    train(network, loss, training, folder, runtime, _Progress(training.steps)).save_pretrained(folder)
+    trained = train(network, loss, training, folder, runtime, _Progress(training.steps))
+    trained.half().save_pretrained(folder)  # as exact as needed, in half the space
     _say(f"{folder}")
     return 0
 

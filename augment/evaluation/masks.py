@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from scipy.ndimage import distance_transform_edt
 
-from augment.evaluation.boxes import boxes_around, inside
+from augment.boxes import boxes_around, inside
 from augment.images import bounds, grow, pixels
 
 TOLERANCE = 0.008  # of the diagonal: how far outlines may lie apart and still agree, in F

@@ -19,10 +19,13 @@ class Runtime:
     batch: int = 8
     """Pictures that go through a network at once."""
 
+    threads: int = 1
+    """On a CPU; another number may change the last bits of what networks say."""
+
     def check(self) -> None:
         """Raises RequestError where a value is out of range, or torch or the device is not there."""
-        if self.batch < 1:
-            raise RequestError(f"models.batch={self.batch}; at least 1")
+        if self.batch < 1 or self.threads < 1:
+            raise RequestError(f"models.batch={self.batch}, models.threads={self.threads}; at least 1 each")
         if self.precision not in PRECISIONS:
             raise RequestError(f"unknown models.precision={self.precision}; known: {', '.join(PRECISIONS)}")
         self.place()
@@ -42,6 +45,8 @@ class Runtime:
             raise RequestError(
                 f"models.device={self.device}, but torch sees {torch.cuda.device_count()} GPUs; use auto or cpu"
             )
+        if device.type == "cpu":
+            torch.set_num_threads(self.threads)
         halves = device.type == "cuda" and torch.cuda.is_bf16_supported()
         precision = self.precision if self.precision != "auto" else "bfloat16" if halves else "float32"
         return device, getattr(torch, precision)

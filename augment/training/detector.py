@@ -13,8 +13,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from transformers import GroundingDinoForObjectDetection
 
+from augment.boxes import boxes_around
 from augment.models.small import small_detector, write_tokenizer
-from augment.training.examples import Example, Examples, Thing, box_of, normalised
+from augment.training.examples import Example, Examples, Thing, normalised
 from augment.training.loop import Training
 from augment.training.method import Loss
 
@@ -60,13 +61,11 @@ def ask(example: Example, others: Sequence[str], rng: np.random.Generator) -> Qu
         named |= dict.fromkeys(rng.choice(absent, rng.integers(ABSENT + 1), replace=False).tolist())
     phrases = [str(phrase) for phrase in rng.permutation(sorted(named))]
     height, width = example.picture.shape[:2]
-    asked, boxes = [], []
-    for number, phrase in enumerate(phrases):
-        if named[phrase] is not None:
-            left, top, right, bottom = np.array(box_of(named[phrase].mask)) / (width, height, width, height)
-            asked.append(number)
-            boxes.append(((left + right) / 2, (top + bottom) / 2, right - left, bottom - top))
-    return Question(example.picture, tuple(phrases), tuple(asked), tuple(boxes))
+    asked = [number for number, phrase in enumerate(phrases) if named[phrase] is not None]
+    masks = [named[phrases[number]].mask for number in asked]
+    boxes = boxes_around(np.stack(masks)) / np.tile([width, height], 2) if masks else np.zeros((0, 4))
+    centred = np.concatenate([boxes[:, :2] + boxes[:, 2:], 2 * (boxes[:, 2:] - boxes[:, :2])], axis=1) / 2
+    return Question(example.picture, tuple(phrases), tuple(asked), tuple(map(tuple, centred.tolist())))
 
 
 def detector_loss(tokenizer: Any, questions: Callable[[int], Sequence[Question]]) -> Loss:
@@ -107,7 +106,7 @@ def _terms(
     for number, (question, span) in enumerate(zip(batch, spans, strict=True)):
         if not question.boxes:
             continue
-        goal = torch.tensor(question.boxes, device=boxes.device).repeat(copies, 1)
+        goal = torch.tensor(question.boxes, dtype=boxes.dtype, device=boxes.device).repeat(copies, 1)
         words = span.to(boxes.device).repeat(copies, 1)
         rows, columns = _match(logits[number].detach(), boxes[number].detach(), goal, words)
         wanted[number, rows, : words.shape[1]] = words[columns]

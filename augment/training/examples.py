@@ -101,12 +101,6 @@ def vary(example: Example, size: int, rng: np.random.Generator) -> Example:
     return Example(_relit(picture, rng), kept)
 
 
-def box_of(mask: Bool[np.ndarray, "h w"]) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of a mask that is not empty, pixels."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
-
-
 def normalised(pictures: Sequence[UInt8[np.ndarray, "h w 3"]], device: Any) -> torch.Tensor:
     """Pictures of one size as networks take them: float32 `(n, 3, h, w)`, by ImageNet's mean and deviation."""
     pixels = torch.from_numpy(np.stack(pictures)).to(device)

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import SamHQModel
 
+from augment.boxes import boxes_around
 from augment.models.hq_sam.hub import mask_logits
 from augment.models.small import small_segmenter
-from augment.training.examples import Example, Examples, box_of, normalised
+from augment.training.examples import Example, Examples, normalised
 from augment.training.loop import Training
 from augment.training.method import Loss
 
@@ -54,12 +55,13 @@ def _choose(example: Example, rng: np.random.Generator) -> tuple[Float32[np.ndar
     """Boxes that are a little off, and the masks that belong to them."""
     numbers = rng.permutation(len(example.things))
     things = [example.things[numbers[place % len(numbers)]] for place in range(BOXES)]
-    boxes = np.array([box_of(thing.mask) for thing in things], dtype=np.float32)
+    masks = np.stack([thing.mask for thing in things])
+    boxes = boxes_around(masks)
     size = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     off = rng.normal(0, SLACK / 2, boxes.shape).clip(-SLACK, SLACK) * size + rng.uniform(-1.5, 1.5, boxes.shape)
     height, width = example.picture.shape[:2]
     moved = np.clip(boxes + off, 0, [width, height, width, height]).astype(np.float32)
-    return moved, np.stack([thing.mask for thing in things]).astype(np.float32)
+    return moved, masks.astype(np.float32)
 
 
 def _entropy(logits: Tensor, wanted: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augment.evaluation.boxes import average_precision, box_iou, boxes_around, inside, mean_average_precision
+from augment.boxes import box_iou, boxes_around, inside
+from augment.evaluation.average_precision import average_precision, mean_average_precision
 
 NOTHING = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 HERE, THERE, NOWHERE = (0, 0, 10, 10), (20, 0, 30, 10), (50, 50, 60, 60)

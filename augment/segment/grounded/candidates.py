@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
+from augment.boxes import box_iou
 from augment.models.base import Detections
 from augment.segment.grounded.prompts import Prompt
 from augment.types import Role
@@ -46,17 +47,9 @@ def choose_candidates(
     return found
 
 
-def overlaps(first: Float32[np.ndarray, "4"], second: Float32[np.ndarray, "n 4"]) -> Float32[np.ndarray, " n"]:
-    """IoU of a box with others."""
-    low, high = np.maximum(first[:2], second[:, :2]), np.minimum(first[2:], second[:, 2:])
-    inner = np.prod(np.clip(high - low, 0, None), axis=1)
-    union = np.prod(first[2:] - first[:2]) + np.prod(second[:, 2:] - second[:, :2], axis=1) - inner
-    return np.asarray(inner / np.maximum(union, 1e-9), dtype=np.float32)
-
-
 def _without_doubles(boxes: Float32[np.ndarray, "n 4"], order: np.ndarray) -> list[int]:
     kept: list[int] = []
     for index in order:
-        if not kept or overlaps(boxes[index], boxes[kept]).max() < SAME:
+        if not kept or box_iou(boxes[index][None], boxes[kept]).max() < SAME:
             kept.append(int(index))
     return kept

@@ -91,7 +91,7 @@ class Grounded(Segmenter):
 
     def identity(self) -> dict[str, Any]:
         """With the weights themselves instead of where they lie, and without what only decides how fast they run."""
-        options = super().identity() | {"precision": self.runtime.precision}
+        options = super().identity() | {"precision": self.runtime.precision, "threads": self.runtime.threads}
         options["pack"] = {role: component.digest for role, component in self.pack.components.items()}
         del options["runtime"]
         return options

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float32
 
-from augment.segment.grounded.candidates import Candidate, overlaps
+from augment.boxes import box_iou
+from augment.segment.grounded.candidates import Candidate
 
 REACH = 12  # frames that were looked at, over which a trail may pass without a box and still know where it was
 SKIPPED = 0.05  # what each of them costs
@@ -90,14 +91,14 @@ def _best(candidates: Mapping[Node, Candidate], places: Mapping[int, int]) -> li
 
 
 def _cost(here: Candidate, there: Candidate, steps: int) -> float:
-    return float(SKIPPED * (steps - 1) + JUMP * (1 - overlaps(here.box, there.box[None])[0]))
+    return float(SKIPPED * (steps - 1) + JUMP * (1 - box_iou(here.box[None], there.box[None])[0, 0]))
 
 
 def _carried_on(found: Mapping[int, Candidate], length: int, gap: int) -> dict[int, Float32[np.ndarray, "4"]]:
     """Boxes of the frames in between, along a line, and of a few before and after."""
     boxes = {frame: candidate.box for frame, candidate in found.items()}
     for (first, one), (last, other) in pairwise(list(boxes.items())):
-        if last - first <= gap + 1 or overlaps(one, other[None])[0] >= RESTING:
+        if last - first <= gap + 1 or box_iou(one[None], other[None])[0, 0] >= RESTING:
             for frame in range(first + 1, last):
                 boxes[frame] = (one + (other - one) * np.float32((frame - first) / (last - first))).astype(np.float32)
     first, last = min(boxes), max(boxes)

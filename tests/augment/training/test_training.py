@@ -9,11 +9,12 @@ import torch
 from torch import nn
 from transformers import GroundingDinoForObjectDetection, SamHQModel
 
+from augment.boxes import boxes_around
 from augment.models.runtime import Runtime
 from augment.models.small import small_detector, small_segmenter, write_tokenizer
 from augment.training import METHODS, Examples, Training, train
 from augment.training.detector import Question, _giou, _match, _spans, ask, detector_loss
-from augment.training.examples import Example, Thing, box_of, vary
+from augment.training.examples import Example, Thing, vary
 from augment.training.segmenter import segmenter_loss
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Episode, Role
@@ -86,7 +87,7 @@ def test_a_match_takes_the_prediction_that_fits() -> None:
 
 def test_spans_are_the_tokens_of_a_phrase(tmp_path: Path) -> None:
     tokenizer = write_tokenizer(["robot", "arm", "blue", "cube"], tmp_path)
-    question = Question(np.zeros((4, 4, 3), np.uint8), ("blue cube", "robot arm"), (1,), ((0, 0, 1, 1),))
+    question = Question(np.zeros((4, 4, 3), np.uint8), ("blue cube", "robot arm"), (1,), ((0.5, 0.5, 1.0, 1.0),))
     ids = tokenizer(["blue cube. robot arm."], return_tensors="pt")["input_ids"][0]
     assert _spans(ids, question, tokenizer).tolist() == [[0, 0, 0, 0, 1, 1, 0, 0]]
 
@@ -111,7 +112,7 @@ def test_varied_examples_keep_masks_on_their_things() -> None:
         for thing in varied.things:
             inside = varied.picture[thing.mask].mean(axis=0)
             assert inside.argmax() == (0 if thing.role == Role.ROBOT else 2)
-            left, top, right, bottom = box_of(thing.mask)
+            left, top, right, bottom = boxes_around(thing.mask[None])[0]
             assert 0 <= left < right <= 48
             assert 0 <= top < bottom <= 48
 
@@ -152,6 +153,6 @@ def test_a_segmenter_learns_one_picture(tmp_path: Path) -> None:
     network = SamHQModel(small_segmenter(64, layers=2))
     loss = segmenter_loss(lambda step: ([shown.example], np.random.default_rng(step)))
     seen: list[float] = []
-    training = Training(steps=30, warmup=1, learning_rate=2e-3)
+    training = Training(steps=50, warmup=1, learning_rate=2e-3)
     train(network, loss, training, tmp_path, CPU, lambda _, terms: seen.append(terms["dice"]))
-    assert np.mean(seen[-5:]) < 0.6 * seen[0]
+    assert np.mean(seen[-8:]) < 0.6 * np.mean(seen[:3])
