@@ -6,7 +6,7 @@ from typing import Any
 
 from augment.errors import RequestError
 from augment.types import Role
-from workflows import _config, _evaluate_masks, _evaluate_scene, _evaluate_video
+from workflows import _config, _evaluate_boxes, _evaluate_masks, _evaluate_scene, _evaluate_video
 from workflows._rendered import World, world
 
 
@@ -42,7 +42,11 @@ def _video(config: Any) -> Iterator[str]:
     return _evaluate_video.table(video, references, start, config.segment.name, _config.build_perception(config))
 
 
-OF = {"scene": _scene, "masks": _masks, "video": _video}
+def _boxes(config: Any) -> Iterator[str]:
+    return _evaluate_boxes.table(_world(config), _config.build_perception(config).segment)
+
+
+OF = {"scene": _scene, "masks": _masks, "boxes": _boxes, "video": _video}
 
 
 def _world(config: Any) -> World:

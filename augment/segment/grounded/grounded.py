@@ -67,7 +67,7 @@ class Grounded(Segmenter):
         """Raises UnseenError where no frame shows the robot, or the thing that an instruction or a person named."""
         frames, grasps = episode.cameras[camera], find_grasps(episode.signals)
         every = self.every or (1 if self._follow == EVERY_FRAME else KEY_FRAMES)
-        finding = Finding(frames, self._prompts(episode), self._thresholds, self.robots, grasps, self._networks)
+        finding = Finding(frames, self.prompts(episode), self._thresholds, self.robots, grasps, self.networks)
         finding.look(every)
         _refuse_unseen(finding.trails, len(frames))
         motion = Motion().find(episode, camera, background)[0]
@@ -84,7 +84,7 @@ class Grounded(Segmenter):
         return [Unnamed(motion, tracks, Motion().smallest, max(1, round(WITNESS_REACH * height)))]
 
     def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
-        return frozenset(prompt.role for prompt in self._prompts(episode))
+        return frozenset(prompt.role for prompt in self.prompts(episode))
 
     def files(self, episode: Episode, camera: str) -> list[Path]:
         return [*super().files(episode, camera), *reference_files(self.references).values()]
@@ -106,21 +106,21 @@ class Grounded(Segmenter):
             raise RequestError(f"unknown segment.follow={self.follow}; known: {', '.join((AUTO, *FOLLOW))}")
         if self.references is not None and not reference_files(self.references):
             raise RequestError(f"segment.references={self.references} has no <role>.png; crop a thing, save it there")
-        self._networks.check(follows=self._follow == MEMORY)
+        self.networks.check(follows=self._follow == MEMORY)
 
     @property
     def _follow(self) -> str:
         return self.follow if self.follow != AUTO else MEMORY if self.pack.tracker else EVERY_FRAME
 
     @property
-    def _networks(self) -> Networks:
+    def networks(self) -> Networks:
         return Networks(self.pack, self.runtime, reference_files(self.references))
 
     @property
     def _thresholds(self) -> Mapping[Role, float]:
         return {Role.ROBOT: self.robot_score, Role.OBJECT: self.thing_score, Role.GOAL: self.goal_score}
 
-    def _prompts(self, episode: Episode) -> tuple[Prompt, ...]:
+    def prompts(self, episode: Episode) -> tuple[Prompt, ...]:
         named = prompts_for(episode.language, self.robot, self.things, self.goals)
         return tuple(dict.fromkeys((*named, *reference_files(self.references))))
 
