@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from augment.errors import RequestError
 from augment.layers import Layers
 from augment.pipeline.episode import RESTAGED, CameraResult, Flow, Source, frames_file, prepare, restage
 from augment.pipeline.ledger import Ledger, Outcome, Status
@@ -37,7 +38,7 @@ class Worker:
         clock = Stopwatch()
         try:
             return self._prepare(job, clock) if job.variant is None else self._vary(job, job.variant, clock)
-        except EpisodeError as error:
+        except (EpisodeError, RequestError) as error:  # such as an instruction that no detector can be asked
             return Receipt(job, failure=str(error), seconds=clock.seconds)
         except Exception as error:  # noqa: BLE001 - any fault must stay within its episode
             if is_disk_trouble(error):

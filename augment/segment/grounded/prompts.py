@@ -7,6 +7,8 @@ from augment.errors import RequestError
 from augment.instructions import named_things
 from augment.types import Role
 
+LONGEST = 12  # words
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -31,9 +33,15 @@ def prompts_for(
 
 
 def check_phrases(**phrases: Sequence[str]) -> None:
-    """Raises RequestError for an empty phrase, and where there is none for the robot."""
+    """Raises RequestError for a phrase that is empty or too long, and where there is none for the robot."""
     for option, given in phrases.items():
         if any(not phrase.strip() for phrase in given):
             raise RequestError(f"segment.{option}={list(given)}: a phrase is empty; write what is to be found, or []")
+        for phrase in given:
+            if len(phrase.split()) > LONGEST:
+                raise RequestError(
+                    f"segment.{option}: {phrase!r} has {len(phrase.split())} words; a phrase names a thing in "
+                    f"{LONGEST} at most, such as 'red cube'"
+                )
     if not phrases["robot"]:
         raise RequestError("segment.robot=[]: without a robot nothing is restaged; write what it looks like")

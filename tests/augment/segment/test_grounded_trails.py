@@ -106,6 +106,8 @@ def test_an_instruction_is_asked_unless_a_person_said_what() -> None:
 def test_empty_phrases_are_refused() -> None:
     with pytest.raises(RequestError, match=r"segment.things"):
         check_phrases(robot=("robot",), things=("",), goals=())
+    with pytest.raises(RequestError, match=r"segment.goals: .* has 30 words; a phrase names a thing in 12 at most"):
+        check_phrases(robot=("robot",), things=(), goals=("very " * 29 + "plate",))
     with pytest.raises(RequestError, match=r"segment.robot"):
         check_phrases(robot=(), things=(), goals=())
 
