@@ -16,13 +16,13 @@ from augment.segment.grounded.prompts import Prompt, check_phrases, prompts_for
 from augment.segment.grounded.reference import reference_files
 from augment.segment.grounded.tracks import FOLLOW, made_tracks
 from augment.segment.grounded.trails import Trail
-from augment.segment.grounded.witness import Unnamed
+from augment.segment.grounded.witness import Missed
 from augment.segment.motion import Motion
 from augment.types import Background, MaskTrack, Role
 from robot_io.types import Episode
 
+OUTLINE = 0.008  # of the height, that masks by words may miss of an outline
 KEY_FRAMES = 15  # frames between two that are looked at, where the others are followed
-WITNESS_REACH = 0.02  # of the height
 AUTO, EVERY_FRAME, MEMORY, DIFFERENCE = "auto", *FOLLOW
 
 
@@ -51,7 +51,8 @@ class Grounded(Segmenter):
     every: int = 0
     """One frame in so many is looked at, and those at which a gripper closes or opens; 0 for what suits `follow`."""
     witness: bool = True
-    """Whether what moves before the clean plate and was not named is kept too (a camera that stands still)."""
+    """Whether what moves before the clean plate mends outlines, and is kept where no object is named (a camera that
+    stands still)."""
     pack: Pack = field(default_factory=lambda: Pack("none"))
     """The section `models`."""
     runtime: Runtime = field(default_factory=Runtime)
@@ -76,12 +77,12 @@ class Grounded(Segmenter):
     def complete(
         self, episode: Episode, camera: str, background: Background, tracks: Sequence[MaskTrack]
     ) -> Sequence[MaskTrack]:
-        """What moves and nobody named."""
+        """What moves along their outlines; where nobody named what is manipulated, all that moves."""
         if not self.witness:
             return []
-        motion = Motion().find(episode, camera, background)[0]
-        height = episode.cameras[camera].height
-        return [Unnamed(motion, tracks, Motion().smallest, max(1, round(WITNESS_REACH * height)))]
+        told = any(track.role == Role.OBJECT for track in tracks)
+        reach = max(1, round(OUTLINE * episode.cameras[camera].height)) if told else None
+        return [Missed(Motion().find(episode, camera, background)[0], tracks, reach)]
 
     def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
         return frozenset(prompt.role for prompt in self.prompts(episode))

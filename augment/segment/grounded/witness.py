@@ -1,4 +1,4 @@
-"""An independent witness: what moves before the clean plate, and is in nobody's mask."""
+"""An independent witness: what moves before the clean plate, and is in no mask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,24 +7,22 @@ import numpy as np
 from jaxtyping import Bool
 
 from augment.images import grow
-from augment.segment.pieces import without_specks
 from augment.types import MaskTrack, Role
-
-LABEL = "moves, and nobody named it"
 
 
 @dataclass(frozen=True, eq=False)
-class Unnamed:
-    """A MaskTrack of all that moves outside of other tracks, and a little away from them."""
+class Missed:
+    """A MaskTrack of what moves outside of other tracks: the outlines that they miss, and what nobody named.
+
+    A missing pixel of the robot costs more than one too many: it is gone, and the other shows a bit of the old scene.
+    """
 
     motion: MaskTrack
     named: Sequence[MaskTrack] = field(repr=False)
-    smallest: float
-    """Share of the picture; smaller pieces are noise."""
-    reach: int
-    """Pixels around what is named, in which motion is its shadow or its outline."""
+    reach: int | None
+    """Pixels around the others within which it counts; None for any distance."""
     role: Role = Role.OBJECT
-    label: str = LABEL
+    label: str = "moves, in no other mask"
     confidence: float | None = None
 
     def __len__(self) -> int:
@@ -35,7 +33,5 @@ class Unnamed:
         named = np.zeros_like(moving)
         for track in self.named:
             named |= track.read(start, stop)
-        for mask, near in zip(moving, named, strict=True):
-            rest = mask & ~grow(near, self.reach)
-            mask[:] = without_specks(rest.astype(np.float32), self.smallest * rest.size) > 0 if rest.any() else rest
-        return moving
+        near = True if self.reach is None else grow(named, self.reach)
+        return np.asarray(moving & ~named & near)

@@ -16,7 +16,9 @@ from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.scene import Survey
 from augment.segment.grounded import Grounded, networks
+from augment.segment.grounded.witness import Missed
 from augment.types import Background, MaskTrack, Role
+from robot_io.memory import ArrayMask
 from robot_io.types import Episode
 from tests.augment.segment.colours import (
     COLOURS,
@@ -150,22 +152,31 @@ def test_what_is_never_seen_leaves_the_camera_as_recorded(language: str, role: s
     assert role in str(layers["front"].problem)
 
 
-def test_what_moves_and_nobody_named_is_kept_by_the_witness(tmp_path: Path) -> None:
-    moving = [painted(CUBE, arm(2), ("blue plate", 2 * i, 50, 2 * i + 12, 60)) for i in range(24)]
-    episode = recording(
-        [
-            np.clip(frame + np.random.default_rng(1).normal(0, 1, frame.shape), 0, 255).astype(np.uint8)
-            for frame in moving
-        ]
-    )
+def test_what_moves_is_kept_by_the_witness_where_nobody_named_an_object(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    frames = [painted(CUBE, arm(2), ("blue plate", 2 * index, 50, 2 * index + 12, 60)) for index in range(24)]
+    frames = [np.clip(frame + rng.normal(0, 1, frame.shape), 0, 255).astype(np.uint8) for frame in frames]
+    plate = is_colour(frames[12], "blue plate")
     kept = {}
-    for witness in (False, True):
+    for language, witness in (("", True), ("", False), ("pick up the red cube", True)):
         perception = Perception(Survey(), grounded(witness=witness))
-        layers = prepare(perception, _Source(episode), "e" * 16, tmp_path / str(witness), Stopwatch())["front"]
-        plate = is_colour(episode.cameras["front"].read(12, 13).frames[0], "blue plate")
-        kept[witness] = (layers.keep([Role.ROBOT, Role.OBJECT], 12, 13)[0] & plate).sum() / plate.sum()
-    assert kept[False] == 0
-    assert kept[True] > 0.9
+        folder = tmp_path / f"{language}{witness}"
+        layers = prepare(perception, _Source(recording(frames, language)), "e" * 16, folder, Stopwatch())["front"]
+        mask = layers.keep([Role.ROBOT, Role.OBJECT], 12, 13)[0]
+        kept[language, witness] = (mask & plate).sum() / plate.sum()
+    assert kept["", True] > 0.9
+    assert kept["", False] == 0
+    assert kept["pick up the red cube", True] == 0
+
+
+def test_the_witness_mends_outlines() -> None:
+    shape = (2, 20, 20)
+    moving, named = np.zeros((2, *shape), np.bool_)
+    moving[:, 5:15, 5:15], moving[:, 17:, 17:], named[:, 6:14, 6:14] = True, True, True
+    motion, tracks = ArrayMask(Role.ROBOT, "", moving), [ArrayMask(Role.ROBOT, "", named)]
+    outline = Missed(motion, tracks, 1).read(0, 2)
+    np.testing.assert_array_equal(outline, moving & ~named & (np.indices(shape)[1] < 16))
+    np.testing.assert_array_equal(Missed(motion, tracks, None).read(0, 2), moving & ~named)
 
 
 def test_in_between_key_frames_what_moves_belongs_to_the_nearest_track(tmp_path: Path) -> None:
