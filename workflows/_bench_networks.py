@@ -102,6 +102,7 @@ def measure(folder: Path, size: str, runtime: Runtime, amount: Amount = Amount()
     pack = write_untrained(folder, full, PHRASES)
     yield f"size={'full' if full else 'small'}, {gauge}; frames of {amount.height}x{amount.width}"
     yield f"Median of {amount.rounds} rounds in turn; ms a frame{', peak MB beyond the weights' * gauge.on_gpu}."
+    yield "Plain is the library as its documentation calls it: detector and segmenter in float32, a frame at a time."
     heads = ("frames/s", "ours ms", "plain ms"), ("ours MB", "plain MB") if gauge.on_gpu else ()
     yield f"{'':50}{'batch':>6}{''.join(f'{head:>10}' for head in heads[0])}{'ratio':>8}" + "".join(
         f"{head:>10}" for head in heads[1]
@@ -117,7 +118,7 @@ def measure(folder: Path, size: str, runtime: Runtime, amount: Amount = Amount()
 
 def cut_out(segment: PromptedSegmenter, pictures: Pictures, boxes: Float32[np.ndarray, "n 4"]) -> None:
     """Masks of the same boxes in all pictures, as `segment=grounded` makes them."""
-    for embedded in segment.embed(pictures):
+    for embedded in segment.embed(list(pictures)):
         segment(embedded, boxes)
 
 
@@ -129,15 +130,15 @@ def follow(tracker: VideoTracker, clip: Pictures, masks: Bool[np.ndarray, "n h w
 def _detecting(detect: Detector, plain: Any, pictures: Pictures, amount: Amount) -> Iterator[Pair]:
     for batch in amount.batches:
         some = pictures[:batch]
-        ours, theirs = partial(detect, some, PHRASES), partial(plain, some, PHRASES, NONE_PASSES)
+        ours, theirs = partial(detect, list(some), PHRASES), partial(plain, some, PHRASES, NONE_PASSES)
         yield Pair("detect / processor and model", batch, batch, ours, theirs)
 
 
 def _cutting(segment: PromptedSegmenter, plain: Any, pictures: Pictures, amount: Amount) -> Iterator[Pair]:
     for batch in amount.batches:
         some = pictures[:batch]
-        yield Pair("embed / set_image", batch, batch, partial(segment.embed, some), partial(plain.embed, some))
-    embedded = segment.embed(pictures[:1])[0]
+        yield Pair("embed / set_image", batch, batch, partial(segment.embed, list(some)), partial(plain.embed, some))
+    embedded = segment.embed([pictures[0]])[0]
     plain.embed(pictures[:1])
     for number in amount.boxes:
         boxes = amount.boxes_of(number)

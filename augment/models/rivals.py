@@ -16,6 +16,7 @@ from transformers import AutoProcessor, GroundingDinoForObjectDetection, Sam2Vid
 from augment.models.checkpoints import load_into, read_state
 from augment.models.hq_sam.convert import to_original
 from augment.models.hq_sam.original import segment_anything_hq
+from augment.models.hub import quietly
 from augment.models.runtime import Runtime
 
 PROMPT_CHANNELS = 16  # of masks given as prompts, in every SAM
@@ -27,7 +28,8 @@ class PlainDetector:
     def __init__(self, folder: Path, runtime: Runtime) -> None:
         self._device, _ = runtime.place()
         self._processor = AutoProcessor.from_pretrained(folder)
-        self._network = GroundingDinoForObjectDetection.from_pretrained(folder).to(self._device).eval()
+        with quietly():
+            self._network = GroundingDinoForObjectDetection.from_pretrained(folder).to(self._device).eval()
 
     def __call__(
         self, pictures: UInt8[np.ndarray, "t h w 3"], phrases: Sequence[str], threshold: float
@@ -84,7 +86,8 @@ class PlainTracker:
     def __init__(self, folder: Path, runtime: Runtime) -> None:
         self._device, self._dtype = runtime.place()
         self._processor = AutoProcessor.from_pretrained(folder)
-        self._network = Sam2VideoModel.from_pretrained(folder, dtype=self._dtype).to(self._device).eval()
+        with quietly():
+            self._network = Sam2VideoModel.from_pretrained(folder, dtype=self._dtype).to(self._device).eval()
 
     def __call__(
         self, clip: UInt8[np.ndarray, "t h w 3"], masks: Bool[np.ndarray, "n h w"]
@@ -103,7 +106,7 @@ class PlainTracker:
 
 
 def _sam(config: SamHQConfig) -> Any:
-    """The authors' class with the sizes of a transformers configuration. Their own functions know only vit_b to vit_h."""
+    """The authors' class with the sizes of a transformers configuration; their own functions build published sizes."""
     vision, width, side = config.vision_config, config.mask_decoder_config.hidden_size, config.vision_config.image_size
     modeling = segment_anything_hq.modeling
     encoder = modeling.ImageEncoderViT(

@@ -19,6 +19,7 @@ from transformers import (
     SamHQModel,
 )
 
+from augment.models.hub import quietly
 from augment.models.packs import Component, Pack
 from augment.models.small import small_detector, small_segmenter, small_tracker, write_tokenizer
 
@@ -57,6 +58,6 @@ def _published_segmenter() -> SamHQConfig:
 
 
 def _write(architecture: Any, config: Any, folder: Path) -> None:
-    with torch.random.fork_rng(devices=[]):
+    with quietly(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         architecture(config).save_pretrained(folder)
