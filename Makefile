@@ -19,6 +19,7 @@ bench: .venv/ready-for-development
 	$(BIN)/restage bench name=io
 	$(BIN)/restage bench name=pipeline
 	$(BIN)/restage bench name=scene
+	$(BIN)/restage bench name=networks
 
 clean:
 	rm -rf .venv demo

@@ -7,12 +7,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from augment.errors import RequestError
-from workflows import _bench_io, _bench_pipeline, _bench_scene, _config
+from augment.models.runtime import Runtime
+from workflows import _bench_io, _bench_networks, _bench_pipeline, _bench_scene, _config
 
-BENCHES: dict[str, Callable[[Path], Iterator[str]]] = {
-    "io": _bench_io.measure,
-    "pipeline": _bench_pipeline.measure,
-    "scene": _bench_scene.measure,
+
+def _networks(folder: Path, config: Any) -> Iterator[str]:
+    runtime = Runtime(_config.text(config, "device") or "auto", _config.text(config, "precision") or "auto")
+    return _bench_networks.measure(folder, _config.text(config, "size") or "auto", runtime)
+
+
+BENCHES: dict[str, Callable[[Path, Any], Iterator[str]]] = {
+    "io": lambda folder, _: _bench_io.measure(folder),
+    "pipeline": lambda folder, _: _bench_pipeline.measure(folder),
+    "scene": lambda folder, _: _bench_scene.measure(folder),
+    "networks": _networks,
 }
 
 
@@ -22,7 +30,7 @@ def main(config: Any) -> int:
     if name not in BENCHES:
         raise RequestError(f"unknown name={name}; known: {', '.join(BENCHES)}")
     with TemporaryDirectory(prefix="restage-bench-") as folder:
-        for line in BENCHES[name](Path(folder)):
+        for line in BENCHES[name](Path(folder), config):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
     return 0

@@ -20,7 +20,7 @@ WORKFLOWS = {
     "models": "what weights networks need, which are here; download or convert them",
     "evaluate": "measure masks, plates and frames against what is true",
     "train": "train a small detector or segmenter on rendered episodes, or on your own with masks",
-    "bench": "measure: name=io, name=pipeline",
+    "bench": "measure: name=io, pipeline, scene, networks",
 }
 
 

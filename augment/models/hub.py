@@ -24,7 +24,7 @@ def load(architecture: Any, folder: Path, runtime: Runtime) -> Any:
     _check(architecture, folder)
     device, dtype = runtime.place()
     try:
-        with _quiet():
+        with quietly():
             network, found = architecture.from_pretrained(
                 folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
@@ -55,7 +55,7 @@ def _check(architecture: Any, folder: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Without the library's own bars and reports: what is amiss we say ourselves."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -7,6 +7,9 @@ from transformers import (
     BertConfig,
     BertTokenizer,
     GroundingDinoConfig,
+    Sam2HieraDetConfig,
+    Sam2VideoConfig,
+    Sam2VisionConfig,
     SamHQConfig,
     SamHQMaskDecoderConfig,
     SamHQPromptEncoderConfig,
@@ -76,6 +79,39 @@ def small_segmenter(image_size: int = 192, width: int = 96, layers: int = 6) -> 
         mask_decoder_config=SamHQMaskDecoderConfig(
             hidden_size=hidden, mlp_dim=4 * hidden, num_attention_heads=4, iou_head_hidden_dim=hidden, vit_dim=width
         ),
+    )
+
+
+def small_tracker(image_size: int = 192, width: int = 16) -> Sam2VideoConfig:
+    """A SAM 2 of about two million parameters. `image_size`: a multiple of 64."""
+    hidden, stages = 128, [width, 2 * width, 4 * width, 8 * width]
+    vision = Sam2VisionConfig(
+        backbone_config=Sam2HieraDetConfig(
+            hidden_size=width,
+            image_size=[image_size, image_size],
+            blocks_per_stage=[1, 1, 3, 1],
+            embed_dim_per_stage=stages,
+            num_attention_heads_per_stage=[1, 2, 4, 8],
+            window_size_per_stage=[8, 4, 6, 3],
+            global_attention_blocks=[4],
+        ),
+        backbone_channel_list=stages[::-1],
+        backbone_feature_sizes=[[image_size // stride] * 2 for stride in (4, 8, 16)],
+        fpn_hidden_size=hidden,
+    )
+    return Sam2VideoConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": hidden, "image_size": image_size},
+        mask_decoder_config={"hidden_size": hidden, "mlp_dim": 2 * hidden, "iou_head_hidden_dim": hidden},
+        image_size=image_size,
+        memory_attention_hidden_size=hidden,
+        memory_attention_num_layers=2,
+        memory_attention_feed_forward_hidden_size=2 * hidden,
+        memory_attention_rope_feat_sizes=[image_size // 16] * 2,
+        memory_encoder_hidden_size=hidden,
+        mask_downsampler_embed_dim=hidden,
+        memory_fuser_embed_dim=hidden,
+        memory_fuser_intermediate_dim=2 * hidden,
     )
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from augment.errors import RequestError, RunError
+from augment.models.runtime import Runtime
 from robot_io import open_dataset
 from robot_io.atomic import remove
 from robot_io.validation import compare, unsound_episodes
-from workflows import _bench_data, _bench_io, _bench_pipeline, _bench_scene, _config
+from workflows import _bench_data, _bench_io, _bench_networks, _bench_pipeline, _bench_scene, _config
 from workflows.cli import main
 
 SIZE = _bench_data.Size(episodes=5, length=8, side=32)
@@ -201,6 +202,34 @@ def test_video_comes_back_as_it_was_encoded(tmp_path: Path) -> None:
     assert np.abs(apart).mean() < 8
 
 
+def test_networks_gives_every_stage_beside_its_library(tmp_path: Path) -> None:
+    amount = _bench_networks.Amount(48, 64, batches=(1, 2), boxes=(3,), tracks=(2,), length=2, rounds=1)
+    lines = list(_bench_networks.measure(tmp_path, "auto", Runtime(device="cpu"), amount))
+    assert lines[0] == "size=small, cpu, one thread, float32, processor time; frames of 48x64"
+    figure = r" +([\d.]+)"
+    rows = [row for line in lines if (row := re.fullmatch(r"(\w.+?)( +\d+)?" + 4 * figure, line))]
+    assert [(row[1], int(row[2] or 0)) for row in rows] == [
+        ("detect / processor and model", 1),
+        ("detect / processor and model", 2),
+        ("embed / set_image", 1),
+        ("embed / set_image", 2),
+        ("cut out 3 of an embedded frame / predict for each", 0),
+        ("embed and cut out 3 / set_image once", 4),
+        ("embed and cut out 3 / set_image for each", 4),
+        ("follow 2 / a session of the whole clip", 0),
+    ]
+    for row in rows:
+        a_second, ours, plain, ratio = map(float, row.groups()[2:])
+        assert a_second == pytest.approx(1000 / ours, rel=0.2)
+        assert ratio == pytest.approx(ours / plain, rel=0.2)
+    assert {path.name for path in tmp_path.iterdir()} == {"detector", "segmenter", "tracker"}
+
+
+def test_networks_of_an_unknown_size_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "name=networks", "size=huge"]) == 2
+    assert "unknown size=huge; known: auto, small, full" in capsys.readouterr().err
+
+
 def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "name=speed"]) == 2
-    assert "unknown name=speed; known: io, pipeline, scene" in capsys.readouterr().err
+    assert "unknown name=speed; known: io, pipeline, scene, networks" in capsys.readouterr().err

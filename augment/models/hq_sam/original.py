@@ -13,7 +13,7 @@ from augment.models.runtime import Runtime
 with warnings.catch_warnings():  # of timm: that paths are old, and that TinyViT takes the names of its own
     warnings.filterwarnings("ignore", "Importing from timm.models", FutureWarning)
     warnings.filterwarnings("ignore", "Overwriting tiny_vit", UserWarning)
-    import segment_anything_hq
+    import segment_anything_hq as segment_anything_hq  # for others too
 
 ARCHITECTURES = ("vit_tiny", "vit_b", "vit_l", "vit_h")
 
