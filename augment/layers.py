@@ -51,6 +51,12 @@ class StoredTrack:
     """Of the picture that it covered, on average, when it was stored; 0..1."""
     confidence: float | None = None
 
+    @property
+    def title(self) -> str:
+        """For people: its role, what it is called, and how sure its maker was."""
+        sure = "" if self.confidence is None else f", confidence {self.confidence:.2f}"
+        return f"{self.role} ({self.label}{sure})"
+
     def __len__(self) -> int:
         return self.shape[0]
 

@@ -56,7 +56,7 @@ def _sheet(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int,
     hole = np.where(layers.hole[..., None], np.uint8(255), layers.plate // 2)
     rows = [
         (f"recorded: frames {', '.join(map(str, indices))}", [clip[0] for clip in recorded]),
-        (", ".join(f"{track.role} ({track.label})" for track in layers.tracks), [clip[0] for clip in masked]),
+        (", ".join(track.title for track in layers.tracks), [clip[0] for clip in masked]),
         (
             f"clean plate, where it was never seen (white), and the new plates{_differ(plates)}",
             [layers.plate, hole, *plates.values()],

@@ -66,7 +66,7 @@ def masks_sheet(title: str, frames: FrameSource, layers: Layers, count: int) -> 
     recorded = [frames.read(index, index + 1).frames[0] for index in indices]
     masked = [_with_masks(frames, layers, index, index + 1)[0] for index in indices]
     hole = np.where(layers.hole[..., None], np.uint8(255), layers.plate // 2)
-    found = ", ".join(f"{track.role} ({track.label})" for track in layers.tracks) or "no masks"
+    found = ", ".join(track.title for track in layers.tracks) or layers.problem or "no masks"
     return contact_sheet(
         [
             (f"{title}: frames {', '.join(map(str, indices))}", recorded),
