@@ -7,7 +7,7 @@ from typing import Any
 from augment.errors import RequestError
 from augment.types import Role
 from workflows import _config, _evaluate_boxes, _evaluate_masks, _evaluate_scene, _evaluate_video
-from workflows._rendered import World, world
+from workflows._rendered import CASES, World, world
 
 
 def main(config: Any) -> int:
@@ -51,4 +51,8 @@ OF = {"scene": _scene, "masks": _masks, "boxes": _boxes, "video": _video}
 
 def _world(config: Any) -> World:
     per_case, size, seed = (_config.whole_number(config, name) for name in ("per_case", "size", "seed"))
-    return world(per_case, size, seed)
+    names = list(CASES) if config.cases is None else [str(name) for name in config.cases]
+    for name in names:
+        if name not in CASES:
+            raise RequestError(f"unknown case {name!r} in cases; known: {', '.join(CASES)}")
+    return world(per_case, size, seed, {name: CASES[name] for name in names})

@@ -92,7 +92,7 @@ def test_values_are_taken_from_the_command_line(of: str, capsys: pytest.CaptureF
 
 def test_what_does_not_exist_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["evaluate", "of=mask"]) == cli.EXIT_BAD_REQUEST
-    assert "unknown of=mask; known: scene, masks, video" in capsys.readouterr().err
+    assert "unknown of=mask; known: scene, masks, boxes, video" in capsys.readouterr().err
 
 
 def test_a_line_for_every_case_and_method() -> None:
