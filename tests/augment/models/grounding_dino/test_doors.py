@@ -3,8 +3,6 @@
 import json
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,32 +22,6 @@ from tests.augment.models.grounding_dino import networks
 from tests.augment.models.grounding_dino.conftest import Files
 
 CPU = Runtime(device="cpu")
-
-WITHOUT_OPENCV = """
-import sys
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("cv2", "matplotlib", "pycocotools"):
-            raise ImportError("libGL.so.1: cannot open shared object file")
-sys.meta_path.insert(0, Missing())
-try:
-    import cv2
-    sys.exit("cv2 is there, so that this shows nothing")
-except ImportError:
-    pass
-from augment.models.grounding_dino import original
-assert "groundingdino.util.visualizer" not in sys.modules
-"""
-
-
-def test_the_original_needs_no_opencv() -> None:
-    done = subprocess.run([sys.executable, "-W", "error", "-c", WITHOUT_OPENCV], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
-def test_phrases_need_no_torch() -> None:
-    code = "import sys, augment.models.grounding_dino.phrases as _; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_both_doors_stay_offline_and_draw_no_random_numbers(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
