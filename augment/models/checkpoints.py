@@ -46,34 +46,26 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_into(
-    module: torch.nn.Module,
-    state: Mapping[str, torch.Tensor],
-    where: str,
-    allowed_missing: Iterable[str] = (),
-    allowed_unexpected: Iterable[str] = (),
+    module: torch.nn.Module, state: Mapping[str, torch.Tensor], where: str, unused: Iterable[str] = ()
 ) -> None:
     """Copy tensors into a network's parameters and buffers of the same names, in the network's dtype.
 
-    `where`: what to call the checkpoint in messages; `allowed_*`: patterns (`*.position_ids`) of names that the
-    checkpoint may lack, and that it may have without use. Raises RequestError, before anything is copied, where
-    names or shapes differ otherwise.
+    `where`: what to call the checkpoint in messages; `unused`: patterns (`*.position_ids`) of names that the checkpoint
+    may lack, and that it may have. Raises RequestError, before anything is copied, where names or shapes differ
+    otherwise.
     """
-    check_state(module, state, where, allowed_missing, allowed_unexpected)
+    check_state(module, state, where, unused)
     own = module.state_dict()
     module.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
 
 
 def check_state(
-    module: torch.nn.Module,
-    state: Mapping[str, torch.Tensor],
-    where: str,
-    allowed_missing: Iterable[str] = (),
-    allowed_unexpected: Iterable[str] = (),
+    module: torch.nn.Module, state: Mapping[str, torch.Tensor], where: str, unused: Iterable[str] = ()
 ) -> None:
     """Raises RequestError where `load_into` would."""
     own = module.state_dict()
-    missing = [name for name in own if name not in state and not _any(name, allowed_missing)]
-    unexpected = [name for name in state if name not in own and not _any(name, allowed_unexpected)]
+    missing = [name for name in own if name not in state and not _any(name, unused)]
+    unexpected = [name for name in state if name not in own and not _any(name, unused)]
     shapes = {
         name: (state[name].shape, value.shape)
         for name, value in own.items()

@@ -100,6 +100,6 @@ def test_a_state_that_does_not_fit_leaves_the_network_as_it_was() -> None:
 
 def test_a_state_that_fits_is_loaded_in_the_dtype_of_the_network() -> None:
     linear = torch.nn.Linear(3, 2).bfloat16()
-    load_into(linear, {"weight": STATE["weight"], "old.step": torch.ones(1)}, "here.pth", ("bias",), ("old.*",))
+    load_into(linear, {"weight": STATE["weight"], "old.step": torch.ones(1)}, "here.pth", ("bias", "old.*"))
     assert linear.weight.dtype == torch.bfloat16
     assert torch.equal(linear.weight.float(), STATE["weight"])

@@ -141,10 +141,10 @@ def test_a_broken_folder_is_refused(
 
 def test_a_tokenizer_with_other_numbers_is_refused(files: Files, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(files.hub, tmp_path / "hub"))
-    (folder / "tokenizer.json").unlink()
-    for file in networks.text_encoder(tmp_path / "bert", {**networks.SPECIAL, 1012: "dot", 1013: "."}).iterdir():
-        if file.name != "config.json":
-            shutil.copy(file, folder)
+    (folder / "tokenizer.json").unlink()  # from which it would be read rather than from this
+    words = (files.texts / "vocab.txt").read_text().splitlines()
+    words[1012:1014] = words[1013], "."
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
     with pytest.raises(RequestError, match=r"other numbers for .*1013.*1012"):
         open_hub(folder, CPU)
 
