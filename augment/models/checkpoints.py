@@ -5,7 +5,7 @@ import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from augment.errors import RequestError
+from augment.models.weights import check_file, objects_fault
 
-LFS_POINTER = b"version https://git-lfs"
 NESTS = ("model", "state_dict")  # where training scripts put the tensors, beside what else they note
 WRAPPED = "module."  # what torch.nn.DataParallel puts before every name
 NOT_A_PICKLE = (
@@ -32,7 +32,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     `state_dict`. Nothing but tensors is ever unpickled. Raises RequestError where there is no such file, it is a
     Git LFS pointer, empty, cut off, or holds anything else.
     """
-    _check_file(path)
+    check_file(path)
     state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     if not state:
         raise RequestError(f"{path} holds no tensors; give a checkpoint with the weights of a network")
@@ -46,52 +46,60 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_into(
-    module: torch.nn.Module,
-    state: Mapping[str, torch.Tensor],
-    where: str,
-    allowed_missing: Iterable[str] = (),
-    allowed_unexpected: Iterable[str] = (),
+    module: torch.nn.Module, state: Mapping[str, torch.Tensor], where: str, unused: Iterable[str] = ()
 ) -> None:
     """Copy tensors into a network's parameters and buffers of the same names, in the network's dtype.
 
-    `where`: what to call the checkpoint in messages; `allowed_*`: patterns (`*.position_ids`) of names that the
-    checkpoint may lack, and that it may have without use. Raises RequestError, before anything is copied, where
-    names or shapes differ otherwise.
+    `where`: what to call the checkpoint in messages; `unused`: patterns (`*.position_ids`) of names that the checkpoint
+    may lack, and that it may have. Raises RequestError, before anything is copied, where names or shapes differ
+    otherwise.
     """
+    check_state(module, state, where, unused)
     own = module.state_dict()
-    missing = [name for name in own if name not in state and not _any(name, allowed_missing)]
-    unexpected = [name for name in state if name not in own and not _any(name, allowed_unexpected)]
-    differ = [
-        f"{name} {tuple(state[name].shape)} instead of {tuple(value.shape)}"
-        for name, value in own.items()
-        if name in state and state[name].shape != value.shape
-    ]
-    found = [("lacks", missing), ("has the unknown", unexpected), ("has of another shape", differ)]
-    faults = [f"{what} {_few(names)}" for what, names in found if names]
-    if faults:
-        raise RequestError(
-            f"{where} is no checkpoint of this {type(module).__name__}: it {'; it '.join(faults)}; "
-            "name the architecture that it was saved from, or give another checkpoint"
-        )
     module.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise RequestError(f"{path} is not a file; give the path of a checkpoint that is there")
-    with path.open("rb") as file:
-        head = file.read(len(LFS_POINTER))
-    if not head:
-        raise RequestError(f"{path} is empty; download it again")
-    if head == LFS_POINTER:
-        raise RequestError(f"{path} is a Git LFS pointer, not the file that it stands for; fetch that: git lfs pull")
+def check_state(
+    module: torch.nn.Module, state: Mapping[str, torch.Tensor], where: str, unused: Iterable[str] = ()
+) -> None:
+    """Raises RequestError where `load_into` would."""
+    own = module.state_dict()
+    missing = [name for name in own if name not in state and not _any(name, unused)]
+    unexpected = [name for name in state if name not in own and not _any(name, unused)]
+    shapes = {
+        name: (state[name].shape, value.shape)
+        for name, value in own.items()
+        if name in state and state[name].shape != value.shape
+    }
+    check_fit(where, type(module).__name__, missing, unexpected, shapes)
+
+
+def check_fit(
+    where: str,
+    network: str,
+    missing: Collection[str],
+    unexpected: Collection[str],
+    shapes: Mapping[str, tuple[Iterable[int], Iterable[int]]],
+) -> None:
+    """Raises RequestError unless a checkpoint has all tensors of a network and no others.
+
+    `where`, `network`: what to call the two in messages; `shapes`: of tensors that differ, what they are and should be.
+    """
+    differ = [f"{name} {tuple(own)} instead of {tuple(needed)}" for name, (own, needed) in shapes.items()]
+    found = [("lacks", missing), ("has the unknown", unexpected), ("has of another shape", differ)]
+    faults = [f"{what} {_few(list(names))}" for what, names in found if names]
+    if faults:
+        raise RequestError(
+            f"{where} does not fit this {network}: it {'; it '.join(faults)}; name the architecture, or take the "
+            "config.json, that it was saved with"
+        )
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return dict(load_file(path))
     except SafetensorError as error:
-        raise RequestError(f"{path} is cut off or no safetensors file ({error}); download it again") from error
+        raise RequestError(f"{path} cannot be read ({error}); get it anew, or give another") from error
 
 
 def _read_pickle(path: Path) -> dict[Any, Any]:
@@ -101,11 +109,8 @@ def _read_pickle(path: Path) -> dict[Any, Any]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except NOT_A_PICKLE as error:
         if foreign := re.search(r"GLOBAL (\S+)", str(error)):  # torch's own message proposes to load it regardless
-            raise RequestError(
-                f"{path} holds Python objects ({foreign[1]}) besides tensors, which can run code, and is not opened; "
-                "if you trust it, save its state_dict() alone, best as .safetensors"
-            ) from error
-        raise RequestError(f"{path} is cut off, or nothing that torch.save wrote; download it again") from error
+            raise RequestError(objects_fault(path, [foreign[1]])) from error
+        raise RequestError(f"{path} is cut off, or nothing that torch.save wrote; get it anew") from error
     for nest in NESTS:
         state = state[nest] if isinstance(state, dict) and nest in state else state
     if not isinstance(state, dict):

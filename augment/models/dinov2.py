@@ -22,7 +22,7 @@ SCENE = 74  # of a picture: twice what the networks were trained with, for objec
 
 def open_hub(folder: Path, runtime: Runtime) -> "Dinov2Matcher":
     """A matcher from a Hub folder of DINOv2. Raises RequestError as `hub.load`."""
-    return Dinov2Matcher(load(Dinov2Model, folder, runtime))
+    return Dinov2Matcher(load(Dinov2Model, "dinov2", folder).to(*runtime.place()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,5 @@
 """Opening the networks of a pack once a process, and converting their files; the libraries are imported on demand."""
 
-import json
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -8,10 +7,10 @@ from typing import Any
 
 from augment.errors import RequestError
 from augment.models.base import Detector, Matcher, PromptedSegmenter, VideoTracker
-from augment.models.kinds import KINDS
+from augment.models.kinds import CONFIG, KINDS
 from augment.models.packs import Component
 from augment.models.runtime import Runtime
-from augment.models.weights import file_fault, folder_faults
+from augment.models.weights import check_file, check_folder, read_json
 
 
 @cache
@@ -65,8 +64,7 @@ def export_hub(checkpoint: Path, architecture: str, text_encoder: Component | No
     known = {name: kind for kind in KINDS for name in KINDS[kind].architectures}
     if architecture not in known:
         raise RequestError(f"unknown architecture={architecture}; known: {', '.join(known)}")
-    if fault := file_fault(checkpoint):
-        raise RequestError(fault)
+    check_file(checkpoint)
     vocabulary = KINDS[known[architecture]].vocabulary
     if vocabulary and not text_encoder:
         raise RequestError(
@@ -82,17 +80,12 @@ def export_original(folder: Path, checkpoint: Path) -> None:
 
     Raises RequestError where the folder is damaged, or of a network that has no original checkpoints.
     """
-    config = folder / "config.json"
-    if fault := file_fault(config):
-        raise RequestError(fault)
     kinds = {KINDS[kind].model_type: kind for kind in KINDS if KINDS[kind].architectures}
-    model_type = json.loads(config.read_bytes()).get("model_type")
+    model_type = read_json(folder / CONFIG).get("model_type")
     if model_type not in kinds:
-        raise RequestError(f"{config} is of a network of type {model_type}; known: {', '.join(kinds)}")
-    kind = kinds[model_type]
-    if faults := folder_faults(folder, KINDS[kind]):
-        raise RequestError("; ".join(faults))
-    _door(f"{kind}.export").export_original(folder, checkpoint)
+        raise RequestError(f"{folder / CONFIG} is of a network of type {model_type}; known: {', '.join(kinds)}")
+    check_folder(folder, KINDS[kinds[model_type]])
+    _door(f"{kinds[model_type]}.export").export_original(folder, checkpoint)
 
 
 def _expect(component: Component, kind: str) -> None:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from augment.errors import RequestError
-from augment.models.kinds import KINDS, TOKENIZER
+from augment.models.kinds import CONFIG, KINDS, TOKENIZER, WEIGHTS
 from augment.models.packs import Component
 from augment.models.places import is_hub_id
 
-CONFIGURATION = ("config.json", "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
+CONFIGURATION = (CONFIG, "preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
 VOCABULARY = (*TOKENIZER, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 
@@ -30,7 +30,7 @@ def patterns(component: Component) -> list[str]:
     if component.file:
         return [component.file]
     kind = KINDS[component.kind]
-    return [*CONFIGURATION, *(VOCABULARY if kind.vocabulary else ()), *(["model.safetensors"] if kind.weights else [])]
+    return [*CONFIGURATION, *(VOCABULARY if kind.vocabulary else ()), *([WEIGHTS] if kind.weights else [])]
 
 
 def _fetch(component: Component, anew: bool) -> None:

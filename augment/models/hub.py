@@ -1,64 +1,81 @@
-"""Networks from folders as the Hugging Face Hub keeps them: `config.json` and `model.safetensors`."""
+"""Networks from, and into, folders as the Hugging Face Hub keeps them: `config.json` and `model.safetensors`."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors.torch import save_file
 from transformers.utils import logging
 
 from augment.errors import RequestError
-from augment.models.runtime import Runtime
+from augment.models.checkpoints import check_fit, read_state
+from augment.models.kinds import CONFIG, KINDS, WEIGHTS
+from augment.models.weights import check_folder, read_json
 
-LFS_POINTER = b"version https://git-lfs"
 
+def load(architecture: Any, kind: str, folder: Path) -> Any:
+    """The network in a folder, in float32 on the CPU, ready to use; nothing is looked for elsewhere.
 
-def load(architecture: Any, folder: Path, runtime: Runtime) -> Any:
-    """The network in a folder, on the runtime's device, in its precision, ready to use; never asks the network.
-
-    `architecture`: a model class of transformers. Raises RequestError where a file is missing, a Git LFS pointer or
-    cut off, or holds another network or not all of its weights.
+    `architecture`: a model class of transformers; `kind`: a key of KINDS. Leaves torch's random numbers as they were.
+    Raises RequestError where a file is missing, damaged or of another network, or they do not fit each other.
     """
-    _check(architecture, folder)
-    device, dtype = runtime.place()
+    config, state = read(architecture, kind, folder)
+    return build(architecture, config, state, folder / WEIGHTS)
+
+
+def read(architecture: Any, kind: str, folder: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Configuration and weights in a folder, as stored. Raises RequestError as `load`, but fit they may not."""
+    return configuration(architecture.config_class, kind, folder), read_state(folder / WEIGHTS)
+
+
+def configuration(config_class: Any, kind: str, folder: Path) -> Any:
+    """The configuration of the network in a folder. Raises RequestError where the folder is not one of this kind."""
+    check_folder(folder, KINDS[kind])
     try:
-        with quietly():
+        return config_class.from_dict(read_json(folder / CONFIG))
+    except (StrictDataclassError, TypeError, ValueError) as error:
+        raise RequestError(f"{folder / CONFIG} describes no {kind} ({error}); get it anew") from error
+
+
+def build(architecture: Any, config: Any, state: Mapping[str, torch.Tensor], where: Path) -> Any:
+    """The network of a configuration with these weights, as `load` gives it.
+
+    `where`: the file that the weights are from. Raises RequestError where names or shapes do not fit.
+    """
+    try:
+        with quietly(), torch.random.fork_rng(devices=[]):
             network, found = architecture.from_pretrained(
-                folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+                None,
+                config=config,
+                state_dict=dict(state),
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise RequestError(f"{folder} cannot be loaded as {architecture.__name__}: {error}; get it anew") from error
-    if missing := sorted(found["missing_keys"]):
-        raise RequestError(
-            f"{folder / 'model.safetensors'} lacks {len(missing)} weights of {architecture.__name__} "
-            f"({', '.join(missing[:3])}); its config.json belongs to another checkpoint, or it was saved in part"
-        )
-    return network.to(device).eval()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RequestError(f"{where}: no {architecture.__name__} is as it is configured ({error})") from error
+    shapes = {name: (own, needed) for name, own, needed in sorted(found["mismatched_keys"])}
+    missing, unexpected = (sorted(found[f"{which}_keys"]) for which in ("missing", "unexpected"))
+    check_fit(str(where), architecture.__name__, missing, unexpected, shapes)
+    return network.eval()
 
 
-def _check(architecture: Any, folder: Path) -> None:
-    config, weights = folder / "config.json", folder / "model.safetensors"
-    for path in (config, weights):
-        if not path.is_file():
-            raise RequestError(f"{path} is missing; {architecture.__name__} needs a folder as the Hub keeps it")
-        with path.open("rb") as file:
-            if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                raise RequestError(f"{path} is a Git LFS pointer, not the file that it stands for; run git lfs pull")
-    try:
-        found = json.loads(config.read_text()).get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise RequestError(f"{config} is no configuration of a network ({error}); get it anew") from error
-    if found != architecture.config_class.model_type:
-        raise RequestError(f"{config} is of a {found} network; {architecture.config_class.model_type} is needed")
+def write(folder: Path, config: Any, state: Mapping[str, torch.Tensor], *parts: Any) -> None:
+    """A folder that `load` reads, made new, or with its files replaced. `parts`: a tokenizer, a preprocessor."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in (config, *parts):
+        part.save_pretrained(folder)
+    save_file({name: tensor.clone() for name, tensor in state.items()}, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
     """Without the library's own bars and reports: what is amiss we say ourselves."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
+    logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
     try:
         yield

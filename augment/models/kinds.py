@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from augment.models.grounding_dino.architectures import ARCHITECTURES
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of a transformers folder
 TOKENIZER = ("tokenizer.json", "vocab.txt")
 
 
@@ -20,7 +23,7 @@ class Kind:
 
 
 KINDS = {
-    "grounding_dino": Kind("grounding-dino", ("swint_ogc", "swinb_cogcoor"), vocabulary=True),
+    "grounding_dino": Kind("grounding-dino", tuple(ARCHITECTURES), vocabulary=True),
     "hq_sam": Kind("sam_hq", ("vit_tiny", "vit_b", "vit_l", "vit_h")),
     "sam2": Kind("sam2_video"),
     "dinov2": Kind("dinov2"),

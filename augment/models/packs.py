@@ -8,7 +8,7 @@ from pathlib import Path
 from xxhash import xxh3_128_hexdigest
 
 from augment.errors import RequestError
-from augment.models.kinds import KINDS
+from augment.models.kinds import KINDS, WEIGHTS
 from augment.models.places import LOCAL, PACKAGE, commit_of, content_of, is_hub_id, places
 from augment.models.weights import checksum_of, file_fault, folder_faults
 
@@ -109,7 +109,7 @@ class Component:
         faults = [file_fault(found)] if self.file else folder_faults(found, KINDS[self.kind])
         lines = [fault for fault in faults if fault]
         if checksum and self.sha256 and not lines:
-            path = found if self.file else found / "model.safetensors"
+            path = found if self.file else found / WEIGHTS
             if (actual := checksum_of(path)) != self.sha256:
                 lines = [f"{path} has the SHA-256 {actual}, but {self.sha256} is expected"]
         return lines

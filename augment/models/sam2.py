@@ -27,7 +27,7 @@ Prompts = Mapping[int, Mapping[int, Bool[np.ndarray, "h w"]]]
 
 def open_hub(folder: Path, runtime: Runtime) -> "Sam2Tracker":
     """A tracker from a Hub folder of SAM 2 or 2.1. Raises RequestError as `hub.load`."""
-    return Sam2Tracker(load(Sam2VideoModel, folder, runtime), runtime.batch)
+    return Sam2Tracker(load(Sam2VideoModel, "sam2", folder).to(*runtime.place()), runtime.batch)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,17 +5,39 @@ import json
 import pickletools
 import struct
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from augment.models.kinds import TOKENIZER, Kind
+from augment.errors import RequestError
+from augment.models.kinds import CONFIG, TOKENIZER, WEIGHTS, Kind
 
 LFS_POINTER = b"version https://git-lfs"
+FEW = 3  # names in a message
 PLAIN = ("collections", "torch", "torch._utils")  # modules that a pickle of names and tensors refers to
+
+
+def check_file(path: Path) -> None:
+    """Raises RequestError where `file_fault` finds something."""
+    if fault := file_fault(path):
+        raise RequestError(f"{fault}; get it anew, or give another")
+
+
+def check_folder(folder: Path, kind: Kind) -> None:
+    """Raises RequestError where `folder_faults` finds something."""
+    if faults := folder_faults(folder, kind):
+        raise RequestError(f"{'; '.join(faults)}; get it anew, or give another")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The values in a file, by name. Raises RequestError where it is missing or damaged."""
+    check_file(path)
+    return dict(json.loads(path.read_bytes()))
 
 
 def folder_faults(folder: Path, kind: Kind) -> list[str]:
     """What is missing in a transformers folder of a network, or wrong with its files, a line each."""
-    config, weights = folder / "config.json", folder / "model.safetensors"
+    config, weights = folder / CONFIG, folder / WEIGHTS
     faults = [file_fault(path) for path in ((config, weights) if kind.weights else (config,))]
     if faults[0] is None:
         found = json.loads(config.read_bytes()).get("model_type")
@@ -35,12 +57,20 @@ def file_fault(path: Path) -> str | None:
     if not head:
         return f"{path} is empty"
     if head == LFS_POINTER:
-        return f"{path} is a Git LFS pointer, not the file that it stands for"
+        return f"{path} is a Git LFS pointer, not the file that it stands for (git lfs pull gets that)"
     if path.suffix == ".safetensors":
         return _safetensors_fault(path)
     if path.suffix == ".json":
         return _json_fault(path)
     return _checkpoint_fault(path, head)
+
+
+def objects_fault(path: Path, names: Iterable[str]) -> str:
+    """What is wrong with a pickle of these objects."""
+    return (
+        f"{path} holds Python objects ({', '.join(names)}) besides tensors, which can run code, and is not opened "
+        "(if you trust it, save its state_dict() alone)"
+    )
 
 
 def checksum_of(path: Path) -> str:
@@ -68,7 +98,9 @@ def _safetensors_fault(path: Path) -> str | None:
     except (struct.error, ValueError, LookupError, TypeError, AttributeError):
         return f"{path} is cut off, or no safetensors file"
     whole = 8 + length + int(end)
-    return None if size == whole else f"{path} is damaged: {size} bytes, where its header announces {whole}"
+    if size == whole:
+        return None
+    return f"{path} is {'cut off' if size < whole else 'damaged'}: {size} bytes, where its header announces {whole}"
 
 
 def _checkpoint_fault(path: Path, head: bytes) -> str | None:
@@ -81,12 +113,7 @@ def _checkpoint_fault(path: Path, head: bytes) -> str | None:
             foreign = _foreign(archive.read(name))
     except (zipfile.BadZipFile, StopIteration, ValueError, EOFError):
         return f"{path} is cut off, or nothing that torch.save wrote"
-    if not foreign:
-        return None
-    return (
-        f"{path} holds Python objects ({', '.join(foreign[:3])}) besides tensors, which can run code, and is not "
-        "opened; if you trust it, save its state_dict() alone"
-    )
+    return objects_fault(path, foreign) if foreign else None
 
 
 def _foreign(pickled: bytes) -> list[str]:
@@ -97,4 +124,4 @@ def _foreign(pickled: bytes) -> list[str]:
             found.add(str(argument).replace(" ", "."))
         elif opcode.name == "STACK_GLOBAL":
             found.add("a pickle of protocol 4")
-    return sorted(found)
+    return sorted(found)[:FEW]

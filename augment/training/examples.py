@@ -11,10 +11,10 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from augment.instructions import named_things
+from augment.models.tensors import DEVIATION, MEAN
 from robot_io.types import Episode, Role
 
 ROBOT = ("robot arm", "robot")
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 OPEN_EPISODES = 64
 SMALLEST = 24  # pixels of a picture of training size, below which a thing is not worth asking for
 NEAREST = 0.55  # share of the picture's side that a crop has at least

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
 
 import huggingface_hub.constants
 import pytest
 import torch
 
-from augment.errors import RequestError
 from tests.weight_files import COMMIT, cached, network, safetensors, sha256
 from tests.workflows.test_cli import refused
 from workflows import _config
@@ -70,7 +68,7 @@ def test_check_of_a_whole_pack_and_a_damaged_one(mine: list[str], tmp_path: Path
     weights.write_bytes(weights.read_bytes()[:-1])
     assert main(["models", *mine]) == 2
     said = capsys.readouterr().out
-    assert f"segmenter damaged  hq_sam {tmp_path / 'segmenter'}, yours\n{'':19}{weights} is damaged" in said
+    assert f"segmenter damaged  hq_sam {tmp_path / 'segmenter'}, yours\n{'':19}{weights} is cut off" in said
     assert "missing" not in said
     assert "action=download" not in said, "one's own folder is not on the Hub"
 
@@ -105,80 +103,6 @@ def test_how_networks_run(mine: list[str]) -> None:
     config = _config.load("models", [*mine, "models.device=cpu", "models.batch=3", "models.precision=bfloat16"])
     runtime = _config.build_runtime(config)
     assert (runtime.batch, runtime.place()) == (3, (torch.device("cpu"), torch.bfloat16))
-
-
-@pytest.fixture
-def implementation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Converters that write down what they are asked for, or fail half-way where they are asked for vit_h."""
-
-    def export_hub(checkpoint: Path, architecture: str, *others: Path) -> None:
-        *encoder, folder = others
-        folder.mkdir()
-        (folder / "config.json").write_text(json.dumps([architecture, *map(str, encoder)]))
-        if architecture == "vit_h":
-            raise RequestError("does not fit")
-        (folder / "model.safetensors").write_bytes(checkpoint.read_bytes())
-
-    def export_original(folder: Path, checkpoint: Path) -> None:
-        checkpoint.write_bytes((folder / "model.safetensors").read_bytes())
-
-    for kind in ("grounding_dino", "hq_sam"):
-        module = ModuleType(kind)
-        module.__dict__.update(export_hub=export_hub, export_original=export_original)
-        monkeypatch.setitem(sys.modules, f"augment.models.{kind}.export", module)
-
-
-def conversion(tmp_path: Path, *words: str) -> list[str]:
-    torch.save({"weight": torch.zeros(1)}, tmp_path / "x.pth")
-    paths = [f"source.path={tmp_path / 'x.pth'}", f"output.path={tmp_path / 'made'}"]
-    return ["models", "models=grounded_original", "action=convert", *paths, *words]
-
-
-@pytest.mark.usefixtures("implementation")
-def test_a_converted_checkpoint_appears_whole_or_not_at_all(tmp_path: Path, capsys) -> None:
-    words = conversion(tmp_path)
-    before = set(tmp_path.iterdir())
-    assert "does not fit" in refused(capsys, *words, "architecture=vit_h")
-    assert set(tmp_path.iterdir()) == before
-    assert main([*words, "architecture=vit_b"]) == 0
-    assert json.loads((tmp_path / "made" / "config.json").read_text()) == ["vit_b"]
-
-
-@pytest.mark.usefixtures("implementation")
-def test_a_vocabulary_comes_from_the_text_encoder(tmp_path: Path, cache: Path, capsys) -> None:
-    words = conversion(tmp_path, "architecture=swint_ogc")
-    assert "bert google-bert/bert-base-uncased" in refused(capsys, *words)
-    encoder = cached(cache, "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
-    network(encoder, "bert")
-    assert main(words) == 0
-    assert json.loads((tmp_path / "made" / "config.json").read_text()) == ["swint_ogc", str(encoder)]
-
-
-@pytest.mark.usefixtures("implementation")
-def test_a_folder_becomes_a_checkpoint(tmp_path: Path, capsys) -> None:
-    words = ["models", "action=convert", f"output.path={tmp_path / 'made.pth'}"]
-    folder = network(tmp_path / "folder", "sam_hq")
-    other = network(tmp_path / "other", "dinov2")
-    assert "of type dinov2; known: grounding-dino, sam_hq" in refused(capsys, *words, f"source.path={other}")
-    assert main([*words, f"source.path={folder}"]) == 0
-    assert (tmp_path / "made.pth").read_bytes() == safetensors()
-
-
-@pytest.mark.usefixtures("implementation")
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["architecture=vit_g"], "unknown architecture=vit_g; known: swint_ogc, swinb_cogcoor, vit_tiny"),
-        (["models=grounded_tiny", "architecture=swint_ogc"], "choose a pack that names one"),
-        ([], "architecture is required"),
-        (["output.path=/"], "output.path=/ exists; choose another"),
-        (["source.path=nowhere.pth"], "source.path=nowhere.pth does not exist"),
-        ([f"source.path={CONFIGS / 'none.yaml'}", "architecture=vit_b"], "none.yaml is cut off, or nothing that"),
-    ],
-)
-def test_conversions_that_are_refused(tmp_path: Path, capsys, words: list[str], message: str) -> None:
-    assert message in refused(capsys, *conversion(tmp_path, *words))
-    assert not (tmp_path / "made").exists()
 
 
 FILES = {

@@ -11,6 +11,7 @@ from PIL import Image
 from augment.models.base import Detections
 from augment.models.grounding_dino.phrases import Prompt, Vocabulary, phrase_scores, prompts
 from augment.models.runtime import Runtime
+from augment.models.tensors import DEVIATION, MEAN
 
 SLIMMEST = 12  # sides are to each other at most as shortest / 12 to longest: the queries need places to look at
 
@@ -30,8 +31,8 @@ class Preprocessing:
     """Pixels, of a picture's shorter side, unless the longer one would be too long."""
     longest: int = 1333
     """Pixels, of a picture's longer side, at most."""
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    mean: tuple[float, ...] = MEAN
+    std: tuple[float, ...] = DEVIATION
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width that a picture is brought to, in its proportions unless it is a mere stripe."""

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from transformers import GroundingDinoImageProcessor
+from transformers import GroundingDinoForObjectDetection, GroundingDinoImageProcessor
 
+from augment.models import hub
 from augment.models.checkpoints import read_state
 from augment.models.grounding_dino.architectures import configuration_of
 from augment.models.grounding_dino.convert import config_of, to_original, to_transformers
-from augment.models.grounding_dino.hub import WEIGHTS, config_in, network_of
 from augment.models.grounding_dino.tokens import bert_config, open_tokenizer
+from augment.models.kinds import WEIGHTS
 
 
 def export_hub(checkpoint: Path, architecture: str | Mapping[str, Any], text_encoder: Path, folder: Path) -> None:
@@ -24,12 +24,8 @@ def export_hub(checkpoint: Path, architecture: str | Mapping[str, Any], text_enc
     state = to_transformers(read_state(checkpoint))
     tokenizer = open_tokenizer(text_encoder)
     config = config_of(configuration_of(architecture), bert_config(text_encoder))
-    network_of(config, state, checkpoint)
-    folder.mkdir(parents=True, exist_ok=True)
-    config.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    GroundingDinoImageProcessor().save_pretrained(folder)
-    save_file({name: tensor.clone() for name, tensor in state.items()}, folder / WEIGHTS, metadata={"format": "pt"})
+    hub.build(GroundingDinoForObjectDetection, config, state, checkpoint)
+    hub.write(folder, config, state, tokenizer, GroundingDinoImageProcessor())
 
 
 def export_original(folder: Path, checkpoint: Path) -> None:
@@ -37,7 +33,7 @@ def export_original(folder: Path, checkpoint: Path) -> None:
 
     Raises RequestError, with nothing written, for files that are not what they should be.
     """
-    state = read_state(folder / WEIGHTS)
-    network_of(config_in(folder), state, folder / WEIGHTS)
+    config, state = hub.read(GroundingDinoForObjectDetection, "grounding_dino", folder)
+    hub.build(GroundingDinoForObjectDetection, config, state, folder / WEIGHTS)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"model": to_original(state)}, checkpoint)

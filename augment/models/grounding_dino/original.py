@@ -79,7 +79,7 @@ def open_original(
     where a file is missing, broken, holds anything but tensors, or does not fit the architecture.
     """
     network = build(configuration_of(architecture), text_encoder)
-    load_into(network, read_state(checkpoint), str(checkpoint), allowed_missing=UNUSED, allowed_unexpected=UNUSED)
+    load_into(network, read_state(checkpoint), str(checkpoint), UNUSED)
     return detector_of(network, runtime)
 
 

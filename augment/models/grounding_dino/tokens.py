@@ -7,6 +7,7 @@ from transformers import AutoTokenizer, BertConfig
 
 from augment.errors import RequestError
 from augment.models.grounding_dino.phrases import Vocabulary
+from augment.models.hub import configuration
 
 DELIMITERS = ("[CLS]", "[SEP]", ".", "?")
 
@@ -42,13 +43,4 @@ def vocabulary_of(tokenizer: Any) -> Vocabulary:
 
 def bert_config(folder: Path) -> BertConfig:
     """The configuration of the BERT in a local folder. Raises RequestError where there is none."""
-    try:
-        values, _ = BertConfig.get_config_dict(str(folder), local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise RequestError(f"{folder} has no config.json ({reason}); take that of bert-base-uncased") from error
-    if values.get("model_type") != "bert":
-        raise RequestError(
-            f"config.json in {folder} is of a {values.get('model_type')}; take that of a BERT, as bert-base-uncased"
-        )
-    return BertConfig.from_dict(values)
+    return configuration(BertConfig, "bert", folder)

@@ -9,6 +9,7 @@ from transformers import SamHQConfig
 from augment.errors import RequestError
 
 DECODER_HEADS = 8  # of every SAM; weights do not tell
+NO_TINY_VIT = "vit_tiny's encoder (TinyViT) is not in transformers; keep the original checkpoint"
 DECODER_EPSILON = 1e-5  # the authors'; transformers' own default is 1e-6
 
 # original -> hub, by beginnings of names; `#` is a number. Every parameter has exactly one line.
@@ -72,7 +73,7 @@ def to_hub(original: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     Raises RequestError for what has no counterpart there, among it all of vit_tiny.
     """
     if any(name.startswith("image_encoder.patch_embed.seq") for name in original):
-        raise RequestError("vit_tiny's encoder (TinyViT) is not in transformers; keep the original checkpoint")
+        raise RequestError(NO_TINY_VIT)
     return _renamed(original, NAMES)
 
 

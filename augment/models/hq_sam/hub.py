@@ -1,35 +1,21 @@
 """HQ-SAM from a folder in the form of the Hub, through transformers."""
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from jaxtyping import Float, Float32
-from transformers import SamHQConfig, SamHQModel
+from transformers import SamHQModel
 
-from augment.errors import RequestError
-from augment.models.checkpoints import load_into, read_state
 from augment.models.hq_sam.segmenter import HqSam
+from augment.models.hub import load
 from augment.models.runtime import Runtime
-
-TIED = "prompt_encoder.shared_embedding.positional_embedding"  # to shared_image_embedding; saved once
 
 
 def open_hub(folder: Path, runtime: Runtime, hq_token_only: bool = False) -> HqSam:
-    """The network of a folder with config.json and model.safetensors. Nothing is fetched.
-
-    Raises RequestError where one of them is not there, is broken, or is not of HQ-SAM.
-    """
-    config = _config(folder / "config.json")
-    weights = folder / "model.safetensors"
-    state = read_state(weights)
-    with torch.random.fork_rng(devices=[]):  # building draws weights, that are then replaced
-        model = SamHQModel(config)
-    load_into(model, state, str(weights), allowed_missing=(TIED,))
-    return prompted(model, runtime, hq_token_only)
+    """The network of a transformers folder. Raises RequestError as `hub.load`."""
+    return prompted(load(SamHQModel, "hq_sam", folder), runtime, hq_token_only)
 
 
 def prompted(model: SamHQModel, runtime: Runtime, hq_token_only: bool = False) -> HqSam:
@@ -99,17 +85,3 @@ def _upscaled(
     details = active(decoder.compress_vit_norm(decoder.compress_vit_conv1(early.permute(0, 3, 1, 2))))
     details = decoder.compress_vit_conv2(details)
     return fine, decoder.mask_conv2(active(decoder.mask_norm(decoder.mask_conv1(fine)))) + late + details
-
-
-def _config(path: Path) -> SamHQConfig:
-    try:
-        told = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{path} cannot be read ({error}); give a folder with HQ-SAM's config.json") from error
-    kind = told.get("model_type") if isinstance(told, dict) else None
-    if kind != SamHQConfig.model_type:
-        raise RequestError(f"{path} is of model_type={kind}; HQ-SAM's is {SamHQConfig.model_type}")
-    try:
-        return SamHQConfig.from_dict(told)
-    except (StrictDataclassError, TypeError, ValueError) as error:
-        raise RequestError(f"{path} describes no HQ-SAM ({error}); download it again") from error

@@ -8,6 +8,7 @@ import torch
 from augment.errors import RequestError
 from augment.models.checkpoints import load_into, read_state
 from augment.models.hq_sam.segmenter import HqSam
+from augment.models.kinds import KINDS
 from augment.models.runtime import Runtime
 
 with warnings.catch_warnings():  # of timm: that paths are old, and that TinyViT takes the names of its own
@@ -15,21 +16,28 @@ with warnings.catch_warnings():  # of timm: that paths are old, and that TinyViT
     warnings.filterwarnings("ignore", "Overwriting tiny_vit", UserWarning)
     import segment_anything_hq as segment_anything_hq  # for others too
 
-ARCHITECTURES = ("vit_tiny", "vit_b", "vit_l", "vit_h")
-
 
 def open_original(checkpoint: Path, architecture: str, runtime: Runtime, hq_token_only: bool = False) -> HqSam:
     """The network of a `.pth` file as its authors publish them.
 
-    Raises RequestError where the architecture is none of ARCHITECTURES, or the file is broken, or of another.
+    Raises RequestError where the architecture is unknown, or the file is broken, or of another.
     """
-    if architecture not in ARCHITECTURES:
-        raise RequestError(f"unknown architecture of HQ-SAM: {architecture}; known: {', '.join(ARCHITECTURES)}")
     state = read_state(checkpoint)
-    with torch.random.fork_rng(devices=[]):  # building draws weights, that are then replaced
-        sam = segment_anything_hq.sam_model_registry[architecture]()
+    sam = build(architecture)
     load_into(sam, state, f"{checkpoint} ({architecture})")
     return prompted(sam, runtime, hq_token_only)
+
+
+def build(architecture: str) -> torch.nn.Module:
+    """The package's network with random weights, that leaves torch's random numbers as they were.
+
+    Raises RequestError where the architecture is unknown.
+    """
+    known = KINDS["hq_sam"].architectures
+    if architecture not in known:
+        raise RequestError(f"unknown architecture of HQ-SAM: {architecture}; known: {', '.join(known)}")
+    with torch.random.fork_rng(devices=[]):
+        return segment_anything_hq.sam_model_registry[architecture]()
 
 
 def prompted(sam: torch.nn.Module, runtime: Runtime, hq_token_only: bool = False) -> HqSam:

@@ -27,7 +27,7 @@ def test_loading_asks_no_network_and_draws_no_random_numbers(tmp_path: Path, mon
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     state = torch.get_rng_state()
-    network = load(Dinov2Model, tmp_path, CPU)
+    network = load(Dinov2Model, "dinov2", tmp_path)
     assert torch.equal(torch.get_rng_state(), state)
     assert not network.training
     stored = load_file(tmp_path / "model.safetensors").values()  # under names that changed since
@@ -38,12 +38,8 @@ def test_loading_asks_no_network_and_draws_no_random_numbers(tmp_path: Path, mon
 def test_loading_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tiny.dinov2(tmp_path)
     capfd.readouterr()
-    load(Dinov2Model, tmp_path, CPU)
+    load(Dinov2Model, "dinov2", tmp_path)
     assert capfd.readouterr() == ("", "")
-
-
-def pointer(path: Path) -> None:
-    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
 
 
 def truncated(path: Path) -> None:
@@ -66,10 +62,9 @@ def larger(path: Path) -> None:
     ("damage", "said"),
     [
         (Path.unlink, "is missing"),
-        (pointer, "Git LFS pointer"),
-        (truncated, "cannot be loaded as Dinov2Model"),
-        (partial, r"lacks 1 weights of Dinov2Model \(layernorm.weight\)"),
-        (larger, "cannot be loaded as Dinov2Model"),
+        (truncated, "is cut off"),
+        (partial, r"does not fit this Dinov2Model: it lacks layernorm\.weight"),
+        (larger, r"of another shape layernorm\.weight \(99,\) instead of \(32,\)"),
     ],
 )
 def test_damaged_weights_are_refused(tmp_path: Path, damage: Callable[[Path], None], said: str) -> None:
@@ -89,5 +84,5 @@ def test_other_configurations_are_refused(tmp_path: Path, content: str) -> None:
 
 def test_a_network_for_something_else_is_refused(tmp_path: Path) -> None:
     tiny.dinov2(tmp_path)
-    with pytest.raises(RequestError, match="is of a dinov2 network; sam2_video is needed"):
+    with pytest.raises(RequestError, match="is of a network of type dinov2; expected sam2_video"):
         sam2.open_hub(tmp_path, CPU)

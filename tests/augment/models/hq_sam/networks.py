@@ -1,13 +1,14 @@
 """The real classes at small size, with weights at random, large enough that masks have both colours."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import SamHQModel
 
-from augment.models.checkpoints import load_into
-from augment.models.hq_sam import hub, original
+from augment.models import hub
+from augment.models.hq_sam import original
 from augment.models.hq_sam.convert import config_of, to_hub
 from augment.models.runtime import Runtime
 
@@ -46,10 +47,7 @@ def small_tiny_vit(seed: int = 0) -> torch.nn.Module:
 def twin(sam: torch.nn.Module) -> SamHQModel:
     """The same network, of transformers."""
     state = sam.state_dict()
-    with torch.random.fork_rng(devices=[]):
-        model = SamHQModel(config_of(state))
-    load_into(model, to_hub(state), "the twin", allowed_missing=(hub.TIED,))
-    return model
+    return hub.build(SamHQModel, config_of(state), to_hub(state), Path("the twin"))
 
 
 def pictures(*sizes: tuple[int, int], seed: int = 0) -> list[np.ndarray]:
