@@ -201,3 +201,22 @@ def test_reference_masks_are_one_for_every_frame(tmp_path: Path) -> None:
     (tmp_path / "no.mp4").write_bytes(b"no video")
     with pytest.raises(DatasetError, match=r"no.mp4 cannot be read as a video"):
         reference_masks(tmp_path / "no.mp4", Role.ROBOT, source)
+
+
+def test_boxes_of_the_pack_that_ships(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", "of=boxes", "segment=grounded", "models=tabletop", "per_case=1", "size=96", "seed=7"]
+    assert cli.main(words) == 0
+    head, robot, thing = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["AP50", "AP"]
+    assert robot.startswith("robot")
+    assert thing.startswith("object")
+    assert numbers(robot)[0] > 0.9
+    assert numbers(thing)[0] > 0.8
+    assert numbers(robot)[3] > 0.85
+
+
+def test_boxes_need_networks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["evaluate", "of=boxes"]) == cli.EXIT_BAD_REQUEST
+    assert "segment=grounded models=NAME" in capsys.readouterr().err
+    assert cli.main(["evaluate", "cases=[luck]"]) == cli.EXIT_BAD_REQUEST
+    assert "unknown case 'luck' in cases; known: steady, sway 0.5 px" in capsys.readouterr().err
