@@ -80,9 +80,11 @@ class Grounded(Segmenter):
         """What moves along their outlines; where nobody named what is manipulated, all that moves."""
         if not self.witness:
             return []
-        told = any(track.role == Role.OBJECT for track in tracks)
-        reach = max(1, round(OUTLINE * episode.cameras[camera].height)) if told else None
-        return [Missed(Motion().find(episode, camera, background)[0], tracks, reach)]
+        motion = Motion().find(episode, camera, background)[0]
+        reach = max(1, round(OUTLINE * episode.cameras[camera].height))
+        if all(track.role != Role.OBJECT for track in tracks):
+            return [Missed(motion, tracks, Role.OBJECT)]
+        return [Missed(motion, tracks, role, reach) for role in (Role.ROBOT, Role.OBJECT)]
 
     def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
         return frozenset(prompt.role for prompt in self.prompts(episode))

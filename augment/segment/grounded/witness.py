@@ -12,16 +12,17 @@ from augment.types import MaskTrack, Role
 
 @dataclass(frozen=True, eq=False)
 class Missed:
-    """A MaskTrack of what moves outside of other tracks: the outlines that they miss, and what nobody named.
+    """A MaskTrack of what moves outside of other tracks: the outlines that they miss, or what nobody named.
 
     A missing pixel of the robot costs more than one too many: it is gone, and the other shows a bit of the old scene.
     """
 
     motion: MaskTrack
     named: Sequence[MaskTrack] = field(repr=False)
-    reach: int | None
-    """Pixels around the others within which it counts; None for any distance."""
-    role: Role = Role.OBJECT
+    """Tracks whose pixels are theirs."""
+    role: Role
+    reach: int | None = None
+    """Pixels around tracks of this role within which it counts; None for anywhere."""
     label: str = "moves, in no other mask"
     confidence: float | None = None
 
@@ -30,8 +31,11 @@ class Missed:
 
     def read(self, start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
         moving = self.motion.read(start, stop)
-        named = np.zeros_like(moving)
+        named, own = np.zeros_like(moving), np.zeros_like(moving)
         for track in self.named:
-            named |= track.read(start, stop)
-        near = True if self.reach is None else grow(named, self.reach)
+            mask = track.read(start, stop)
+            named |= mask
+            if track.role == self.role:
+                own |= mask
+        near = True if self.reach is None else grow(own, self.reach)
         return np.asarray(moving & ~named & near)

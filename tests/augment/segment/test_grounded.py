@@ -174,9 +174,10 @@ def test_the_witness_mends_outlines() -> None:
     moving, named = np.zeros((2, *shape), np.bool_)
     moving[:, 5:15, 5:15], moving[:, 17:, 17:], named[:, 6:14, 6:14] = True, True, True
     motion, tracks = ArrayMask(Role.ROBOT, "", moving), [ArrayMask(Role.ROBOT, "", named)]
-    outline = Missed(motion, tracks, 1).read(0, 2)
+    outline = Missed(motion, tracks, Role.ROBOT, 1).read(0, 2)
     np.testing.assert_array_equal(outline, moving & ~named & (np.indices(shape)[1] < 16))
-    np.testing.assert_array_equal(Missed(motion, tracks, None).read(0, 2), moving & ~named)
+    np.testing.assert_array_equal(Missed(motion, tracks, Role.OBJECT).read(0, 2), moving & ~named)
+    assert not Missed(motion, tracks, Role.OBJECT, 1).read(0, 2).any()  # there is no object whose outline it could be
 
 
 def test_in_between_key_frames_what_moves_belongs_to_the_nearest_track(tmp_path: Path) -> None:
