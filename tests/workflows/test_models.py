@@ -84,7 +84,7 @@ def test_check_of_a_whole_pack_and_a_damaged_one(mine: list[str], tmp_path: Path
         (["models.detector.sauce=x"], "unknown key 'models.detector.sauce'"),
         (["models=none", "models.detector.kind=dinov2"], "models.detector is a single value"),
         (["action=convert"], "source.path is required"),
-        (["models=tabletop", "action=download"], "it is not on the Hub, so put it there yourself"),
+        (["models=tabletop", "models.detector.source=./nowhere", "action=download"], "put it there yourself"),
     ],
 )
 def test_requests_that_are_refused(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
