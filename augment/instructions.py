@@ -8,7 +8,9 @@ from robot_io.types import Role
 VERBS = {
     "put", "place", "pick", "move", "take", "lift", "grasp", "grab", "push", "pull", "slide", "stack", "open", "close",
     "turn", "press", "pour", "insert", "flip", "rotate", "fold", "wipe", "hang", "bring", "drop", "reach", "touch",
-    "switch", "unfold", "remove", "sweep", "hold", "set", "throw", "hand", "use", "get", "stir", "shut",
+    "switch", "unfold", "remove", "sweep", "hold", "set", "throw", "hand", "use", "get", "stir", "shut", "knock",
+    "plug", "unplug", "cover", "uncover", "load", "unload", "scoop", "squeeze", "shake", "tilt", "screw", "unscrew", "lay",
+    "transfer", "fetch", "give", "carry", "toss", "wash", "clean", "dry", "cut", "slice", "roll", "spread", "retrieve",
 }  # fmt: skip
 PLACES = {
     "on", "onto", "in", "into", "inside", "to", "from", "at", "under", "below", "above", "over", "near", "beside",
@@ -48,7 +50,7 @@ def named_things(instruction: str) -> tuple[NamedThing, ...]:
     found: dict[str, NamedThing] = {}
     moved, words, before = False, list[str](), ""
     for word in [*re.findall(r"[a-z0-9'-]+|[.,;]", instruction.lower()), "."]:
-        is_verb = word in VERBS and before not in EMPTY
+        is_verb = _is_verb(word) and before not in EMPTY
         if is_verb or word in PLACES or word in BREAKS or word in ".,;":
             _note(words, moved, found)
             words = []
@@ -58,6 +60,12 @@ def named_things(instruction: str) -> tuple[NamedThing, ...]:
             words.append(word)
         before = word
     return tuple(found.values())
+
+
+def _is_verb(word: str) -> bool:
+    """As it is, or as in "picks", "picking", "placing"."""
+    stems = {word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ing")}
+    return bool(stems & VERBS) or (word.endswith("ing") and word.removesuffix("ing") + "e" in VERBS)
 
 
 def _note(words: list[str], moved: bool, found: dict[str, NamedThing]) -> None:

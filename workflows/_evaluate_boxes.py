@@ -18,7 +18,6 @@ from workflows._figures import heading, row
 from workflows._rendered import CAMERA, World
 
 SMALLEST = 12  # pixels that a thing shows, to count as there
-CASE = "steady"
 
 
 @dataclass
@@ -39,16 +38,18 @@ class Figures:
 
 
 def table(world: World, segment: Segmenter) -> Iterator[str]:
-    """Lines: for each role AP of boxes, and masks from the best box and from the true one. Raises RequestError."""
+    """Lines: for each case and role AP, and masks from the best box and from the true one. Raises RequestError."""
     if not isinstance(segment, Grounded):
         raise RequestError("of=boxes asks a detector and a segmenter: segment=grounded models=NAME")
-    figures: dict[str, Figures] = {}
-    for episode, _ in world.episodes(CASE):
-        _collect(episode, segment, figures)
-    columns = {role: each.means() for role, each in figures.items()}
-    yield heading(next(iter(columns.values())))
-    for role, cells in columns.items():
-        yield row(role, cells)
+    for case in world.cases:
+        figures: dict[str, Figures] = {}
+        for episode, _ in world.episodes(case):
+            _collect(episode, segment, figures)
+        columns = {role: each.means() for role, each in figures.items()}
+        if case == next(iter(world.cases)):
+            yield heading(next(iter(columns.values())))
+        for role, cells in columns.items():
+            yield row(f"{case}, {role}", cells)
 
 
 def _collect(episode: Episode, segment: Grounded, figures: dict[str, Figures]) -> None:

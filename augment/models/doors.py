@@ -99,3 +99,9 @@ def _door(name: str) -> Any:
         return import_module(f"augment.models.{name}")
     except ImportError as error:
         raise RequestError(f"networks need more packages ({error}); pip install 'restage[models]'") from error
+
+
+def forget() -> None:
+    """Let go of all networks that were opened."""
+    for door in (open_detector, open_segmenter, open_tracker, open_matcher):
+        door.cache_clear()

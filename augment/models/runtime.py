@@ -47,6 +47,6 @@ class Runtime:
             )
         if device.type == "cpu":
             torch.set_num_threads(self.threads)
-        halves = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        halves = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         precision = self.precision if self.precision != "auto" else "bfloat16" if halves else "float32"
         return device, getattr(torch, precision)

@@ -1,5 +1,6 @@
 """The real networks at a small size: what `restage train` trains, and tests build."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from transformers import (
 PAD, UNKNOWN, START, END, STOP, QUESTION = 0, 100, 101, 102, 1012, 1029  # GroundingDINO expects BERT's own numbers
 SPECIAL = {"[PAD]": PAD, "[UNK]": UNKNOWN, "[CLS]": START, "[SEP]": END, "[MASK]": 103, ".": STOP, "?": QUESTION}
 VOCABULARY = QUESTION + 1
+WORDS = re.compile(r"[^\W_]+|[^\w\s]|_")  # as BERT takes text apart
 
 
 def small_detector(width: int = 96, layers: int = 2, queries: int = 32) -> GroundingDinoConfig:
@@ -115,11 +117,11 @@ def small_tracker(image_size: int = 192, width: int = 16) -> Sam2VideoConfig:
     )
 
 
-def write_tokenizer(words: Iterable[str], folder: Path) -> BertTokenizer:
-    """A WordPiece tokenizer that knows just these words, saved in `folder`. Raises ValueError for too many words."""
+def write_tokenizer(phrases: Iterable[str], folder: Path) -> BertTokenizer:
+    """A WordPiece tokenizer of just these phrases' words, saved in `folder`. Raises ValueError for too many words."""
     names = {number: name for name, number in SPECIAL.items()}
     free = (number for number in range(VOCABULARY) if number not in names)
-    for word in sorted(set(words)):
+    for word in sorted({word for phrase in phrases for word in WORDS.findall(phrase.lower())} - set(SPECIAL)):
         number = next(free, None)
         if number is None:
             raise ValueError(f"more than {VOCABULARY - len(SPECIAL)} words; a small tokenizer holds no more")

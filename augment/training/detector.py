@@ -38,8 +38,7 @@ class Question:
 
 def build(examples: Examples, training: Training, folder: Path) -> tuple[GroundingDinoForObjectDetection, Loss]:
     """A small GroundingDINO over the words of the examples, whose tokenizer goes into `folder`."""
-    words = {word for phrase in examples.phrases for word in phrase.split()}
-    tokenizer = write_tokenizer(words, folder)
+    tokenizer = write_tokenizer(examples.phrases, folder)
     size = {"shortest_edge": SIZE, "longest_edge": 2 * SIZE}
     (folder / "preprocessor_config.json").write_text(json.dumps({"size": size}) + "\n")
     torch.manual_seed(training.seed)
@@ -54,15 +53,18 @@ def build(examples: Examples, training: Training, folder: Path) -> tuple[Groundi
 def ask(example: Example, others: Sequence[str], rng: np.random.Generator) -> Question:
     """Phrases for some of the things, in any order, and some that name nothing here."""
     things: list[Thing] = [thing for thing in example.things if rng.random() < 0.9] or list(example.things)
-    named = {thing.phrases[rng.integers(len(thing.phrases))]: thing for thing in things}
+    named: dict[str, list[Thing]] = {}
+    for thing in things:
+        named.setdefault(thing.phrases[rng.integers(len(thing.phrases))], []).append(thing)
     taken = {phrase for thing in example.things for phrase in thing.phrases}
     absent = [phrase for phrase in others if phrase not in taken]
     if absent:
-        named |= dict.fromkeys(rng.choice(absent, rng.integers(ABSENT + 1), replace=False).tolist())
+        count = min(len(absent), int(rng.integers(ABSENT + 1)))
+        named |= {phrase: [] for phrase in rng.choice(absent, count, replace=False).tolist()}
     phrases = [str(phrase) for phrase in rng.permutation(sorted(named))]
     height, width = example.picture.shape[:2]
-    asked = [number for number, phrase in enumerate(phrases) if named[phrase] is not None]
-    masks = [named[phrases[number]].mask for number in asked]
+    asked = [number for number, phrase in enumerate(phrases) for _ in named[phrase]]
+    masks = [thing.mask for phrase in phrases for thing in named[phrase]]
     boxes = boxes_around(np.stack(masks)) / np.tile([width, height], 2) if masks else np.zeros((0, 4))
     centred = np.concatenate([boxes[:, :2] + boxes[:, 2:], 2 * (boxes[:, 2:] - boxes[:, :2])], axis=1) / 2
     return Question(example.picture, tuple(phrases), tuple(asked), tuple(map(tuple, centred.tolist())))

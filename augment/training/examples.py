@@ -10,12 +10,14 @@ import torch
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
+from augment.errors import RequestError
 from augment.instructions import named_things
 from augment.models.tensors import DEVIATION, MEAN
 from robot_io.types import Episode, Role
 
 ROBOT = ("robot arm", "robot")
 OPEN_EPISODES = 64
+TRIES = 200  # for each example that is wanted
 SMALLEST = 24  # pixels of a picture of training size, below which a thing is not worth asking for
 NEAREST = 0.55  # share of the picture's side that a crop has at least
 EXPOSURE, GAMMA, NOISE = (0.8, 1.25), (0.8, 1.25), 4.0
@@ -65,14 +67,18 @@ class Examples:
         return len(self._shots)
 
     def batch(self, count: int, size: int, rng: np.random.Generator) -> list[Example]:
-        """`count` varied examples of `size` x `size` pixels that show something."""
+        """`count` varied examples of `size` x `size` pixels that show something. Raises RequestError if too few do."""
         found: list[Example] = []
-        while len(found) < count:
+        for _ in range(TRIES * count):
             name, camera, frame = self._shots[rng.integers(len(self._shots))]
             example = vary(read_example(self._open(name), camera, frame), size, rng)
             if example.things:
                 found.append(example)
-        return found
+            if len(found) == count:
+                return found
+        raise RequestError(
+            f"hardly one of {TRIES * count} pictures shows a thing of {SMALLEST} pixels at {size}x{size}; enlarge masks"
+        )
 
 
 def read_example(episode: Episode, camera: str, index: int) -> Example:

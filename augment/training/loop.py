@@ -1,7 +1,7 @@
 """The loop that all training shares: batches by number, a warm-up and a cosine, averaged weights, exact resumption."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from augment.errors import RequestError
+from augment.errors import RequestError, RunError
 from augment.models.runtime import Runtime
 
 CHECKPOINT = "checkpoint.pt"
@@ -54,25 +54,33 @@ def train(
 ) -> nn.Module:
     """The network with averaged weights, after all steps. `folder` keeps a checkpoint, from which a killed run resumes.
 
+    Raises RequestError where that is of another training, RunError where the loss is not finite.
+
     `loss(network, step)` gives named terms, whose sum is minimised; `observe(step, terms)` is told after every step.
     """
     device, _ = runtime.place()
     network.to(device).train()
     averaged = {name: value.detach().clone() for name, value in network.state_dict().items()}
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-    first = _resume(network, averaged, optimizer, folder / CHECKPOINT, device)
+    made_by = {"network": type(network).__name__, **asdict(options)}
+    first = _resume(network, averaged, optimizer, folder / CHECKPOINT, device, made_by)
     for step in range(first, options.steps):
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * _pace(step, options)
         terms = loss(network, step)
+        total = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(total):
+            raise RunError(
+                f"step {step}: the loss is {float(total)}; lower method.learning_rate, in another output.path"
+            )
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
+        total.backward()
         nn.utils.clip_grad_norm_(network.parameters(), options.clip)
         optimizer.step()
         _average(averaged, network, min(options.average, (1 + step) / (10 + step)))
         observe(step, {name: float(value.detach()) for name, value in terms.items()})
         if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
-            _save(network, averaged, optimizer, step + 1, folder / CHECKPOINT)
+            _save(network, averaged, optimizer, step + 1, folder / CHECKPOINT, made_by)
     network.load_state_dict(averaged)
     return network.eval()
 
@@ -93,18 +101,28 @@ def _average(averaged: dict[str, Any], network: nn.Module, share: float) -> None
             averaged[name].copy_(value)
 
 
-def _save(network: nn.Module, averaged: dict[str, Any], optimizer: Any, step: int, path: Path) -> None:
+def _save(
+    network: nn.Module, averaged: dict[str, Any], optimizer: Any, step: int, path: Path, made_by: dict[str, Any]
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}")
     state = {"network": network.state_dict(), "averaged": averaged, "optimizer": optimizer.state_dict(), "step": step}
+    state["made_by"] = made_by
     torch.save(state, unfinished)
     unfinished.replace(path)
 
 
-def _resume(network: nn.Module, averaged: dict[str, Any], optimizer: Any, path: Path, device: Any) -> int:
+def _resume(
+    network: nn.Module, averaged: dict[str, Any], optimizer: Any, path: Path, device: Any, made_by: dict[str, Any]
+) -> int:
     if not path.exists():
         return 0
     state = torch.load(path, map_location=device, weights_only=True)
+    if state["made_by"] != made_by:
+        other = [f"{name}={value}" for name, value in state["made_by"].items() if made_by.get(name) != value]
+        raise RequestError(
+            f"{path} is of another training ({', '.join(other)}); choose another output.path, or remove it"
+        )
     network.load_state_dict(state["network"])
     averaged.update(state["averaged"])
     optimizer.load_state_dict(state["optimizer"])

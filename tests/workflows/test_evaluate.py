@@ -204,12 +204,21 @@ def test_reference_masks_are_one_for_every_frame(tmp_path: Path) -> None:
 
 
 def test_boxes_of_the_pack_that_ships(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["evaluate", "of=boxes", "segment=grounded", "models=tabletop", "per_case=1", "size=96", "seed=7"]
+    words = [
+        "evaluate",
+        "of=boxes",
+        "segment=grounded",
+        "models=tabletop",
+        "cases=[steady]",
+        "per_case=1",
+        "size=96",
+        "seed=7",
+    ]
     assert cli.main(words) == 0
     head, robot, thing = capsys.readouterr().out.splitlines()
     assert head.split()[:2] == ["AP50", "AP"]
-    assert robot.startswith("robot")
-    assert thing.startswith("object")
+    assert robot.startswith("steady, robot")
+    assert thing.startswith("steady, object")
     assert numbers(robot)[0] > 0.9
     assert numbers(thing)[0] > 0.8
     assert numbers(robot)[3] > 0.85

@@ -7,7 +7,10 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from augment.images import bounds
-from augment.types import Role
+from augment.types import MaskTrack, Role
+from robot_io.types import FrameSource
+
+WINDOW = 32  # frames that are read at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,3 +55,13 @@ class CutoutTrack:
             for cutout in self.cutouts.get(index, ()):
                 cutout.lay(mask)
         return masks
+
+
+def hold(track: MaskTrack, frames: FrameSource) -> CutoutTrack:
+    """A track that is computed when it is read, computed once."""
+    cutouts = {}
+    for start in range(0, len(track), WINDOW):
+        for index, mask in enumerate(track.read(start, start + WINDOW), start):
+            cutouts[index] = [Cutout.of(mask)]
+    shape = (len(track), frames.height, frames.width)
+    return CutoutTrack(track.role, track.label, shape, cutouts, track.confidence)

@@ -43,14 +43,14 @@ class Finding:
         self._choose(every)
 
     def look_again(self, indices: Sequence[int], every: int) -> bool:
-        """At more frames; whether there were any that had not been looked at."""
-        known = set().union(*self._seen.values())
-        more = [index for index in indices if index not in known]
+        """At more frames; whether any of them shows something and had not been looked at."""
+        more = [index for index in indices if any(index not in seen for seen in self._seen.values())]
         detector, batch = self.networks.detector, self.networks.batch
-        for prompt, found in look(self.frames, more, detector, self._prompts, self._thresholds, batch).items():
+        seen = look(self.frames, more, detector, self._prompts, self._thresholds, batch)
+        for prompt, found in seen.items():
             self._seen[prompt] = dict(sorted((self._seen[prompt] | found).items()))
         self._choose(every)
-        return bool(more)
+        return any(seen.values())
 
     def cut_out(self, only_seen: bool) -> list[Masks]:
         """Masks of each trail, in the order of `named`; `only_seen`: in frames where it was detected."""

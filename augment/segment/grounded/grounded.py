@@ -10,6 +10,7 @@ from augment.grasps import find_grasps
 from augment.models.packs import Pack
 from augment.models.runtime import Runtime
 from augment.segment.base import Segmenter
+from augment.segment.grounded.cutouts import hold
 from augment.segment.grounded.finding import Finding
 from augment.segment.grounded.networks import Networks
 from augment.segment.grounded.prompts import Prompt, check_phrases, prompts_for
@@ -28,7 +29,7 @@ AUTO, EVERY_FRAME, MEMORY, DIFFERENCE = "auto", *FOLLOW
 
 @dataclass(frozen=True)
 class Grounded(Segmenter):
-    """A person names robot and object in words; nothing has to stand still."""
+    """A person names robot and object in words; nothing is known of a background."""
 
     robot: tuple[str, ...] = ("robot arm",)
     """Phrases for the robot; several where one is not enough ("robot arm", "gripper")."""
@@ -40,6 +41,8 @@ class Grounded(Segmenter):
     """Phrases for what the task is about but does not move."""
     references: str | None = None
     """Folder of crops that show a thing once, where words fail: `<role>.png`, `<role>.<phrase>.png`."""
+    likeness: float = 0.6
+    """Least cosine to its features of a thing that is shown by a crop."""
     robot_score: float = 0.25
     """Least score of a box, 0..1."""
     thing_score: float = 0.2
@@ -80,21 +83,26 @@ class Grounded(Segmenter):
         """What moves along their outlines; where nobody named what is manipulated, all that moves."""
         if not self.witness:
             return []
-        motion = Motion().find(episode, camera, background)[0]
-        reach = max(1, round(OUTLINE * episode.cameras[camera].height))
+        frames = episode.cameras[camera]
+        motion = hold(Motion().find(episode, camera, background)[0], frames)
+        tracks = [track for track in tracks if track.role != Role.GOAL]  # a drawer that moves is moved
+        reach = max(1, round(OUTLINE * frames.height))
         if all(track.role != Role.OBJECT for track in tracks):
             return [Missed(motion, tracks, Role.OBJECT)]
         return [Missed(motion, tracks, role, reach) for role in (Role.ROBOT, Role.OBJECT)]
 
     def provides(self, episode: Episode, camera: str) -> frozenset[Role]:
-        return frozenset(prompt.role for prompt in self.prompts(episode))
+        witnessed = {Role.OBJECT} if self.witness else set()
+        return frozenset({prompt.role for prompt in self.prompts(episode)} | witnessed)
 
     def files(self, episode: Episode, camera: str) -> list[Path]:
         return [*super().files(episode, camera), *reference_files(self.references).values()]
 
     def identity(self) -> dict[str, Any]:
         """With the weights themselves instead of where they lie, and without what only decides how fast they run."""
-        options = super().identity() | {"precision": self.runtime.precision, "threads": self.runtime.threads}
+        precision = str(self.runtime.place()[1])
+        options = super().identity() | {"precision": precision, "threads": self.runtime.threads}
+        options["batch"] = self.runtime.batch
         options["pack"] = {role: component.digest for role, component in self.pack.components.items()}
         del options["runtime"]
         return options
@@ -105,6 +113,8 @@ class Grounded(Segmenter):
         check_phrases(robot=self.robot, things=self.things, goals=self.goals)
         if self.every < 0 or self.robots < 1:
             raise RequestError(f"segment.every={self.every}, segment.robots={self.robots}: at least 0 and 1")
+        if not all(0 <= score <= 1 for score in (*self._thresholds.values(), self.likeness)):
+            raise RequestError("segment.robot_score, thing_score, goal_score and likeness are between 0 and 1")
         if self.follow not in (AUTO, *FOLLOW):
             raise RequestError(f"unknown segment.follow={self.follow}; known: {', '.join((AUTO, *FOLLOW))}")
         if self.references is not None and not reference_files(self.references):
@@ -117,7 +127,7 @@ class Grounded(Segmenter):
 
     @property
     def networks(self) -> Networks:
-        return Networks(self.pack, self.runtime, reference_files(self.references))
+        return Networks(self.pack, self.runtime, reference_files(self.references), self.likeness)
 
     @property
     def _thresholds(self) -> Mapping[Role, float]:

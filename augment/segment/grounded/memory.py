@@ -35,15 +35,17 @@ def remember(frames: FrameSource, keys: Sequence[Mapping[int, Cutout]], tracker:
     return [_both(forwards.get(number, {}), backwards.get(number, {}), frames) for number in range(len(keys))]
 
 
-def doubtful(tracks: Sequence[Masks]) -> list[int]:
-    """Frames in which some track is unsure, or its area jumps."""
+def doubtful(tracks: Sequence[Masks], length: int) -> list[int]:
+    """Frames in which some track is unsure, its area jumps, or it is lost or comes back."""
     frames: set[int] = set()
     for masks in tracks:
-        areas = {frame: int(np.unpackbits(cutout.bits).sum()) for frame, (cutout, _) in masks.items()}
-        for frame, (_, score) in masks.items():
-            area, before = areas[frame], areas.get(frame - 1, areas[frame])
-            if score < DOUBT or abs(area - before) > JUMP * max(area, before, 1):
+        areas = np.zeros(length)
+        for frame, (cutout, sure) in masks.items():
+            areas[frame] = np.unpackbits(cutout.bits).sum()
+            if sure < DOUBT:
                 frames.add(frame)
+        jumps = np.abs(np.diff(areas)) > JUMP * np.maximum(areas[1:], areas[:-1])
+        frames |= {int(frame) + 1 for frame in np.flatnonzero(jumps)}
     return sorted(frames)
 
 

@@ -1,13 +1,13 @@
 """The networks of a pack as they are asked about one camera, opened when they are first needed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from augment.errors import RequestError
 from augment.models.base import Detector, PromptedSegmenter, VideoTracker
-from augment.models.doors import open_detector, open_matcher, open_segmenter, open_tracker
+from augment.models.doors import forget, open_detector, open_matcher, open_segmenter, open_tracker
 from augment.models.packs import Component, Pack
 from augment.models.runtime import Runtime
 from augment.segment.grounded.prompts import Prompt
@@ -21,7 +21,8 @@ class Networks:
     pack: Pack
     runtime: Runtime
     shown: Mapping[Prompt, Path] = field(default_factory=dict)
-    """What is known by a picture, besides by its words."""
+    """What is known by a picture instead of its words."""
+    likeness: float = 0.6
 
     @property
     def batch(self) -> int:
@@ -32,7 +33,8 @@ class Networks:
         words = open_detector(_required(self.pack.detector, "detector"), self.runtime)
         if not self.shown:
             return words
-        return Shown.of(words, open_matcher(_required(self.pack.matcher, "matcher"), self.runtime), self.shown)
+        matcher = open_matcher(_required(self.pack.matcher, "matcher"), self.runtime)
+        return Shown.of(words, matcher, self.shown, self.likeness)
 
     @property
     def segmenter(self) -> PromptedSegmenter:
@@ -52,6 +54,9 @@ class Networks:
             _required(self.pack.matcher, "matcher")
         self.pack.check()
         self.runtime.check()
+        trial = replace(self, runtime=replace(self.runtime, device="cpu", precision="float32"))
+        _ = trial.detector, trial.segmenter, trial.tracker if follows else None  # whether weights fit, before any work
+        forget()
 
 
 def _required(component: Component | None, role: str) -> Component:

@@ -33,35 +33,47 @@ def reference_files(folder: str | None) -> dict[Prompt, Path]:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A Detector that knows some phrases by a picture, besides what another one finds by their words."""
+    """A Detector that knows some phrases by a picture, and asks another one for the others, by their words."""
 
     words: Detector
     matcher: Matcher
     references: Mapping[str, Float32[np.ndarray, " c"]]
     """By phrase, what its thing looks like; unit vectors."""
+    likeness: float
+    """Least cosine that counts."""
 
     @classmethod
-    def of(cls, words: Detector, matcher: Matcher, files: Mapping[Prompt, Path]) -> "Shown":
+    def of(cls, words: Detector, matcher: Matcher, files: Mapping[Prompt, Path], likeness: float) -> "Shown":
         """Raises RequestError where a file cannot be read as a picture."""
         crops = [_read(path) for path in files.values()]
         features = matcher.describe(crops)
-        return cls(words, matcher, {prompt.phrase: feature for prompt, feature in zip(files, features, strict=True)})
+        references = {prompt.phrase: feature for prompt, feature in zip(files, features, strict=True)}
+        return cls(words, matcher, references, likeness)
 
     def __call__(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], phrases: Sequence[str]) -> list[Detections]:
-        found = self.words(pictures, phrases)
-        return [self._with_shown(picture, named, phrases) for picture, named in zip(pictures, found, strict=True)]
+        asked = [column for column, phrase in enumerate(phrases) if phrase not in self.references]
+        nothing = Detections(np.zeros((0, 4), np.float32), np.zeros((0, 0), np.float32))
+        named = self.words(pictures, [phrases[column] for column in asked]) if asked else [nothing] * len(pictures)
+        return [
+            self._with_shown(picture, found, asked, phrases) for picture, found in zip(pictures, named, strict=True)
+        ]
 
-    def _with_shown(self, picture: UInt8[np.ndarray, "h w 3"], named: Detections, phrases: Sequence[str]) -> Detections:
-        """More boxes, scored by their likeness for the one phrase that they were looked for."""
+    def _with_shown(
+        self, picture: UInt8[np.ndarray, "h w 3"], named: Detections, asked: Sequence[int], phrases: Sequence[str]
+    ) -> Detections:
+        """Boxes of both kinds; those of a picture are scored by their likeness, for the one phrase that it shows."""
+        scores = np.zeros((len(named.boxes), len(phrases)), np.float32)
+        scores[:, asked] = named.scores
+        boxes, all_scores = [named.boxes], [scores]
         features = self.matcher.dense(picture)
-        boxes, scores = [named.boxes], [named.scores]
         for column, phrase in enumerate(phrases):
             if phrase in self.references:
                 seen = best_boxes(features, self.references[phrase], *picture.shape[:2])
-                boxes.append(seen.boxes)
-                scores.append(np.zeros((len(seen.boxes), len(phrases)), np.float32))
-                scores[-1][:, column] = seen.scores[:, 0]
-        return Detections(np.concatenate(boxes), np.concatenate(scores))
+                alike = seen.scores[:, 0] >= self.likeness
+                boxes.append(seen.boxes[alike])
+                all_scores.append(np.zeros((int(alike.sum()), len(phrases)), np.float32))
+                all_scores[-1][:, column] = seen.scores[alike, 0]
+        return Detections(np.concatenate(boxes), np.concatenate(all_scores))
 
 
 def _read(path: Path) -> UInt8[np.ndarray, "h w 3"]:

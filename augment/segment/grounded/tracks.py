@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from augment.segment.grounded.cutouts import CutoutTrack
+from augment.segment.grounded.cutouts import CutoutTrack, hold
 from augment.segment.grounded.difference import Difference, DifferenceTrack
 from augment.segment.grounded.finding import Finding
 from augment.segment.grounded.memory import Masks, doubtful, remember
@@ -24,7 +24,7 @@ def _every_frame(finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
 def _memory(finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
     """Frames in which memory is in doubt are looked at, once."""
     masks = _remembered(finding)
-    if finding.look_again(doubtful(masks), every=1):
+    if finding.look_again(doubtful(masks, len(finding.frames)), every=1):
         masks = _remembered(finding)
     return _cutout_tracks(finding, masks)
 
@@ -37,7 +37,7 @@ def _remembered(finding: Finding) -> list[Masks]:
 def _difference(finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
     frames, masks = finding.frames, finding.cut_out(only_seen=True)
     keys = [{frame: cutout for frame, (cutout, _) in each.items()} for each in masks]
-    difference = Difference(motion, keys, frames.height, frames.width)
+    difference = Difference(hold(motion, frames), keys, frames.height, frames.width)
     return [
         DifferenceTrack(difference, number, prompt.role, prompt.phrase, len(frames), _confidence(trail, masks[number]))
         for number, (prompt, trail) in enumerate(finding.named)

@@ -16,6 +16,9 @@ from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.scene import Survey
 from augment.segment.grounded import Grounded, networks
+from augment.segment.grounded.cutouts import Cutout
+from augment.segment.grounded.difference import Difference
+from augment.segment.grounded.memory import doubtful
 from augment.segment.grounded.witness import Missed
 from augment.types import Background, MaskTrack, Role
 from robot_io.memory import ArrayMask
@@ -113,7 +116,7 @@ def test_black_frames_are_not_looked_at(detector: ColourDetector) -> None:
     assert all(picture.any() for picture in detector.looked_at)
 
 
-def test_one_frame_and_one_pixel_more() -> None:
+def test_small_and_large_pictures_of_one_frame() -> None:
     for size in (16, 300):
         episode = recording([painted(("red cube", 8, 8, 14, 14), ("robot arm", 0, 0, 6, 9), size=size)])
         assert_follows(episode, tracks(episode, grounded()))
@@ -194,10 +197,40 @@ def test_in_between_key_frames_what_moves_belongs_to_the_nearest_track(tmp_path:
             assert (mask & others).sum() < 0.2 * others.sum(), (name, index)
 
 
+def test_a_track_has_key_frames_of_its_own() -> None:
+    """One that was not detected where another was is still followed there."""
+    shape = (10, 20, 20)
+    moving, robot, cube = np.zeros((3, *shape), np.bool_)
+    robot[:, 2:8, 2:8], cube[:, 12:15, 12:15] = True, True
+    moving |= robot | cube
+    keys = [{0: Cutout.of(robot[0]), 9: Cutout.of(robot[9])}, {4: Cutout.of(cube[4])}]
+    difference = Difference(ArrayMask(Role.ROBOT, "", moving), keys, 20, 20)
+    np.testing.assert_array_equal(difference.read(0, 0, 10), robot)
+    np.testing.assert_array_equal(difference.read(1, 0, 10), cube)
+    np.testing.assert_array_equal(difference.read(1, 3, 6), cube[3:6])
+
+
+def test_a_memory_is_in_doubt_where_a_track_is_lost_comes_back_or_jumps() -> None:
+    large, small = (Cutout.of(np.pad(np.ones((size, size), np.bool_), 2)) for size in (10, 6))
+    sure = dict.fromkeys((0, 1, 2, 6, 7, 9), (large, 0.9))
+    assert doubtful([sure | {7: (small, 0.9), 8: (small, 0.9), 2: (large, 0.3)}], 11) == [2, 3, 6, 7, 9, 10]
+
+
+def test_a_drawer_that_moves_is_kept_though_it_is_the_goal() -> None:
+    frames = [painted(("blue plate", 2 * index, 45, 2 * index + 12, 57), arm(0)) for index in range(8)]
+    episode = recording(frames, "")
+    segment = grounded(goals=("blue plate",))
+    background = Background.still(painted(arm(0)), 8)
+    more = segment.complete(episode, "front", background, segment.find(episode, "front", background))
+    kept = np.logical_or.reduce([track.read(0, 8) for track in more])
+    assert all((kept[index] & is_colour(frame, "blue plate")).any() for index, frame in enumerate(frames))
+
+
 def test_bad_requests_are_refused_before_anything_is_opened() -> None:
     for options, message in (
         ({"follow": "luck"}, "unknown segment.follow=luck; known: auto, every frame, memory, difference"),
         ({"robots": 0}, "segment.robots=0"),
+        ({"robot_score": 25.0}, "between 0 and 1"),
         ({"things": ("",)}, "segment.things"),
     ):
         with pytest.raises(RequestError, match=message):

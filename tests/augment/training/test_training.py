@@ -10,6 +10,7 @@ from torch import nn
 from transformers import GroundingDinoForObjectDetection, SamHQModel
 
 from augment.boxes import boxes_around
+from augment.errors import RequestError
 from augment.models.runtime import Runtime
 from augment.models.small import small_detector, small_segmenter, write_tokenizer
 from augment.training import METHODS, Examples, Training, train
@@ -105,10 +106,22 @@ def test_questions_ask_for_what_is_there_and_for_what_is_not() -> None:
     np.testing.assert_allclose(boxes["blue cube"], (46 / 64, 46 / 64, 12 / 64, 12 / 64))
 
 
+def test_one_absent_phrase_is_enough() -> None:
+    for seed in range(20):
+        ask(example(), ("robot arm", "blue cube", "red can"), np.random.default_rng(seed))
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    steps(4, tmp_path)
+    with pytest.raises(RequestError, match=r"is of another training \(steps=4\); choose another output.path"):
+        steps(6, tmp_path)
+
+
 def test_varied_examples_keep_masks_on_their_things() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         varied = vary(example(), 48, rng)
+        assert varied.things
         for thing in varied.things:
             inside = varied.picture[thing.mask].mean(axis=0)
             assert inside.argmax() == (0 if thing.role == Role.ROBOT else 2)
