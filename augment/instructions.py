@@ -9,8 +9,9 @@ VERBS = {
     "put", "place", "pick", "move", "take", "lift", "grasp", "grab", "push", "pull", "slide", "stack", "open", "close",
     "turn", "press", "pour", "insert", "flip", "rotate", "fold", "wipe", "hang", "bring", "drop", "reach", "touch",
     "switch", "unfold", "remove", "sweep", "hold", "set", "throw", "hand", "use", "get", "stir", "shut", "knock",
-    "plug", "unplug", "cover", "uncover", "load", "unload", "scoop", "squeeze", "shake", "tilt", "screw", "unscrew", "lay",
-    "transfer", "fetch", "give", "carry", "toss", "wash", "clean", "dry", "cut", "slice", "roll", "spread", "retrieve",
+    "plug", "unplug", "cover", "uncover", "load", "unload", "scoop", "squeeze", "shake", "tilt", "screw", "unscrew",
+    "lay", "transfer", "fetch", "give", "carry", "toss", "wash", "clean", "dry", "cut", "slice", "roll", "spread",
+    "retrieve",
 }  # fmt: skip
 PLACES = {
     "on", "onto", "in", "into", "inside", "to", "from", "at", "under", "below", "above", "over", "near", "beside",
