@@ -21,7 +21,7 @@ from transformers import (
 PAD, UNKNOWN, START, END, STOP, QUESTION = 0, 100, 101, 102, 1012, 1029  # GroundingDINO expects BERT's own numbers
 SPECIAL = {"[PAD]": PAD, "[UNK]": UNKNOWN, "[CLS]": START, "[SEP]": END, "[MASK]": 103, ".": STOP, "?": QUESTION}
 VOCABULARY = QUESTION + 1
-WORDS = re.compile(r"[^\W_]+|[^\w\s]|_")  # as BERT takes text apart
+WORDS = re.compile(r"##\w+|[^\W_]+|[^\w\s]|_")  # as BERT takes text apart; ends of words ("##s") as they are
 
 
 def small_detector(width: int = 96, layers: int = 2, queries: int = 32) -> GroundingDinoConfig:
