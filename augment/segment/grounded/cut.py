@@ -1,6 +1,6 @@
 """From boxes to masks: every frame is embedded once, all its boxes are cut out at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -27,16 +27,6 @@ def cut_out(
             for number, box, mask, stability in zip(shown, boxes, cut.masks, cut.stability, strict=True):
                 found[number][index] = Cutout.of(_near(mask, box)), float(stability)
     return found
-
-
-def boxes_of(cutouts: Mapping[int, Cutout]) -> dict[int, Float32[np.ndarray, "4"]]:
-    """The rectangles of masks that are not empty."""
-    return {
-        index: np.array([left, top, left + width, top + height], np.float32)
-        for index, cutout in cutouts.items()
-        for (top, left), (height, width) in [(cutout.corner, cutout.shape)]
-        if height
-    }
 
 
 def _near(mask: Bool[np.ndarray, "h w"], box: Float32[np.ndarray, "4"]) -> Bool[np.ndarray, "h w"]:

@@ -36,13 +36,13 @@ class Cutout:
 
 @dataclass(frozen=True, eq=False)
 class CutoutTrack:
-    """A MaskTrack in memory; a frame may have several cutouts, or none."""
+    """A MaskTrack in memory; a frame may have no cutout."""
 
     role: Role
     label: str
     shape: tuple[int, int, int]
     """Frames, height, width."""
-    cutouts: Mapping[int, list[Cutout]] = field(repr=False)
+    cutouts: Mapping[int, Cutout] = field(repr=False)
     confidence: float | None = None
 
     def __len__(self) -> int:
@@ -52,8 +52,8 @@ class CutoutTrack:
         stop = min(stop, len(self))
         masks: Bool[np.ndarray, "t h w"] = np.zeros((max(0, stop - start), *self.shape[1:]), dtype=np.bool_)
         for mask, index in zip(masks, range(start, stop), strict=True):
-            for cutout in self.cutouts.get(index, ()):
-                cutout.lay(mask)
+            if index in self.cutouts:
+                self.cutouts[index].lay(mask)
         return masks
 
 
@@ -62,6 +62,6 @@ def hold(track: MaskTrack, frames: FrameSource) -> CutoutTrack:
     cutouts = {}
     for start in range(0, len(track), WINDOW):
         for index, mask in enumerate(track.read(start, start + WINDOW), start):
-            cutouts[index] = [Cutout.of(mask)]
+            cutouts[index] = Cutout.of(mask)
     shape = (len(track), frames.height, frames.width)
     return CutoutTrack(track.role, track.label, shape, cutouts, track.confidence)

@@ -15,7 +15,7 @@ from augment.segment.grounded.finding import Finding
 from augment.segment.grounded.networks import Networks
 from augment.segment.grounded.prompts import Prompt, check_phrases, prompts_for
 from augment.segment.grounded.reference import reference_files
-from augment.segment.grounded.tracks import FOLLOW, made_tracks
+from augment.segment.grounded.tracks import FOLLOW
 from augment.segment.grounded.trails import Trail
 from augment.segment.grounded.witness import Missed
 from augment.segment.motion import Motion
@@ -75,7 +75,7 @@ class Grounded(Segmenter):
         finding.look(every)
         _refuse_unseen(finding.trails, len(frames))
         motion = Motion().find(episode, camera, background)[0]
-        return made_tracks(self._follow, finding, motion)
+        return FOLLOW[self._follow](finding, motion)
 
     def complete(
         self, episode: Episode, camera: str, background: Background, tracks: Sequence[MaskTrack]

@@ -12,11 +12,6 @@ from augment.segment.grounded.trails import Trail
 from augment.types import MaskTrack
 
 
-def made_tracks(follow: str, finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
-    """A track for each trail of what was found, by a way of `FOLLOW`. `motion`: all that differs from the plate."""
-    return FOLLOW[follow](finding, motion)
-
-
 def _every_frame(finding: Finding, motion: MaskTrack) -> Sequence[MaskTrack]:
     return _cutout_tracks(finding, finding.cut_out(only_seen=False))
 
@@ -49,6 +44,7 @@ FOLLOW: dict[str, Callable[[Finding, MaskTrack], Sequence[MaskTrack]]] = {
     "memory": _memory,
     "difference": _difference,
 }
+"""By name: a track for each trail of what was found, given all that differs from the plate."""
 
 
 def _cutout_tracks(finding: Finding, masks: Sequence[Masks]) -> list[MaskTrack]:
@@ -58,7 +54,7 @@ def _cutout_tracks(finding: Finding, masks: Sequence[Masks]) -> list[MaskTrack]:
             prompt.role,
             prompt.phrase,
             shape,
-            {frame: [cutout] for frame, (cutout, _) in each.items()},
+            {frame: cutout for frame, (cutout, _) in each.items()},
             _confidence(trail, each),
         )
         for (prompt, trail), each in zip(finding.named, masks, strict=True)
