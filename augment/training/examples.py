@@ -98,9 +98,9 @@ def vary(example: Example, size: int, rng: np.random.Generator) -> Example:
     left, top = rng.uniform(0, width - side), rng.uniform(0, height - side)
     box = (left, top, left + side, top + side)
     mirrored = rng.random() < 0.5
-    picture = _cropped(example.picture, box, size, mirrored)
+    picture = cropped(example.picture, box, size, mirrored)
     things = [
-        Thing(thing.role, thing.phrases, _cropped(thing.mask.astype(np.uint8) * 255, box, size, mirrored) > 127)
+        Thing(thing.role, thing.phrases, cropped(thing.mask.astype(np.uint8) * 255, box, size, mirrored) > 127)
         for thing in example.things
     ]
     kept = tuple(thing for thing in things if thing.mask.sum() >= SMALLEST)
@@ -120,7 +120,8 @@ def _called(episode: Episode) -> dict[Role, tuple[str, ...]]:
     return {Role.ROBOT: ROBOT, **named}
 
 
-def _cropped(picture: np.ndarray, box: tuple[float, float, float, float], size: int, mirrored: bool) -> np.ndarray:
+def cropped(picture: np.ndarray, box: tuple[float, float, float, float], size: int, mirrored: bool) -> np.ndarray:
+    """A part of a picture or mask at another size."""
     made = np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BILINEAR, box=box))
     return made[:, ::-1] if mirrored else made
 
