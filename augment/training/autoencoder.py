@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-EDGES, PRIOR = 1.0, 1e-5  # weights of the terms
+EDGES, COLOURS, PRIOR = 1.0, 4.0, 1e-5  # weights of the terms
+PATCH = 4  # pixels of the side of the squares whose mean colours count
 
 
 def autoencoder_loss(pictures: Callable[[int], Tensor]) -> Callable[[nn.Module, int], dict[str, Tensor]]:
-    """The loss of a step: differences of pixels and of their neighbours, and how far latents are from a normal law.
+    """The loss of a step: differences of pixels, of neighbours and of mean colours, and latents far from a normal law.
 
     `pictures(step)`: float32 `(n, 3, h, w)`, -1..1.
     """
@@ -24,6 +25,7 @@ def autoencoder_loss(pictures: Callable[[int], Tensor]) -> Callable[[nn.Module, 
         return {
             "pixels": off.abs().mean() + off.square().mean(),
             "edges": EDGES * sum(_differences(made, wanted, axis) for axis in (2, 3)),
+            "colours": COLOURS * functional.avg_pool2d(off, PATCH).abs().mean(),
             "prior": PRIOR * law.kl().mean(),
         }
 

@@ -1,5 +1,6 @@
 """Opening folders as diffusers keeps them: pipelines of Stable Diffusion, ControlNets."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,23 @@ from augment.errors import RequestError
 from augment.models.hub import quietly
 from augment.models.painting.control import KEEP_AND_COLOURS, Control
 from augment.models.painting.levels import levels_of, prediction_of
+from augment.models.painting.painter import LatentPainter
 from augment.models.painting.text_to_image import Reader, TextToImage
 from augment.models.runtime import Runtime
 from augment.models.weights import read_json
 
 RGB = 3
 SCHEDULER = Path("scheduler", "scheduler_config.json")
+
+
+def open_hub(folders: Mapping[str, Path], runtime: Runtime) -> LatentPainter:
+    """A painter. `folders`: of `base`, and where there are such of `controlnet` and `policy`.
+
+    Raises RequestError as those that open each.
+    """
+    base = open_text_to_image(folders["base"], runtime)
+    control = open_controlnet(folders["controlnet"], base) if "controlnet" in folders else None
+    return LatentPainter(base, control, None, runtime.batch)
 
 
 def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:

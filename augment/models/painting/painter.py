@@ -87,7 +87,8 @@ class LatentPainter:
     def _attempt(
         self, base: TextToImage, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
-        fit = Fit.of(*canvases[0].keep.shape[:2], base.native, base.multiple)
+        height, width = canvases[0].keep.shape
+        fit = Fit.of(height, width, base.native, base.multiple)
         with torch.inference_mode():
             pixels = fit.into([canvas.picture for canvas in canvases]).to(base.device)
             keep = fit.masks([canvas.keep for canvas in canvases]).to(base.device)
