@@ -19,7 +19,7 @@ from tests.augment.diffusion.toys import SD, gaussian, gaussian_flow, normal, sm
 STABLE = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": False}
 SAMPLERS = [DDIM(), DDIM(0.5), Ancestral(), Ancestral(large=True), Multistep(), FewStep()]
 NOISE = Noise(11, (0, 1))
-START = normal(2, 4, 16, 16)
+START = normal(2, 4, 8, 8)
 all_samplers = pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
 
 
@@ -43,6 +43,7 @@ def test_ddim_is_that_of_diffusers():
     close(ours.x, theirs, 1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_multistep_is_that_of_diffusers():
     scheduler = DPMSolverMultistepScheduler(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, timestep_spacing="trailing"
@@ -65,17 +66,17 @@ def test_ancestral_is_that_of_diffusers(kind, monkeypatch):
     levels = from_cumulative(scheduler.alphas_cumprod.numpy())
     scheduler.set_timesteps(10)
     grid = grids.trailing(999, 10)
-    fraction = 2 * torch.sigmoid(normal(2, 4, 16, 16, seed=4)) - 1
+    fraction = 2 * torch.sigmoid(normal(2, 4, 8, 8, seed=4)) - 1
     ours, theirs = State(START, 999), START
     learned = kind == "learned_range"
-    for t, s in itertools.pairwise(grid):
+    for t, s in itertools.pairwise(grid[:-1]):  # at the end theirs, unlike the paper's, adds noise if steps are few
         added = NOISE(STREAM, s, START)
         monkeypatch.setattr(scheduling_ddpm, "randn_tensor", lambda *_, added=added, **__: added)
         e = unet()(theirs, t)
         theirs = scheduler.step(torch.cat([e, fraction], 1) if learned else e, t, theirs).prev_sample
         said = (lambda x, t: Reverse(unet()(x, t), fraction)) if learned else unet()
         ours = sample(Ancestral(large=kind == "fixed_large"), levels, said, ours, grid, NOISE, stop=s)
-        close(ours.x, theirs, 1e-4 if learned else 1e-9)  # at level 99 theirs takes a logarithm in float32
+        close(ours.x, theirs, 1e-9)
         theirs = ours.x
 
 
@@ -93,14 +94,17 @@ def test_few_steps_are_those_of_diffusers(monkeypatch):
 
 def nudge(x, s):
     """A hook that changes half of the picture."""
-    return torch.cat([x[..., :8] * 0.9, x[..., 8:]], -1)
+    return torch.cat([x[..., :4] * 0.9, x[..., 4:]], -1)
 
 
 @all_samplers
-@pytest.mark.parametrize("hook", [None, nudge], ids=["plain", "hooked"])
-@pytest.mark.parametrize("denoise", [unet(), smooth(4)], ids=["unet", "smooth"])
-def test_stopped_and_continued_it_is_the_same_to_the_bit(sampler, hook, denoise):
-    grid = grids.trailing(800, 5)
+@pytest.mark.parametrize(
+    ("denoise", "hook", "steps"),
+    [(unet(), None, 3), (smooth(4), None, 6), (smooth(4), nudge, 6)],
+    ids=["unet", "plain", "hooked"],
+)
+def test_stopped_and_continued_it_is_the_same_to_the_bit(sampler, denoise, hook, steps):
+    grid = grids.trailing(800, steps)
     whole = sample(sampler, SD, denoise, State(START, 800), grid, NOISE, hook)
     for stop in grid[1:-1]:
         half = sample(sampler, SD, denoise, State(START, 800), grid, NOISE, hook, stop)
@@ -157,7 +161,8 @@ def test_errors_fall_with_the_order_of_the_sampler(levels, sampler, order):
         )
         errors.append(float((ended.x - exact).norm()))
     for coarse, fine in itertools.pairwise(errors):
-        assert 0.8 * 2**order < coarse / fine < 1.3 * 2**order
+        assert coarse / fine > 0.8 * 2**order
+    assert order == 2 or coarse / fine < 3
 
 
 @pytest.mark.parametrize("sampler", [DDIM(1.0), Ancestral(), Ancestral(large=True), FewStep()], ids=str)
@@ -204,8 +209,8 @@ def test_what_a_hook_changed_goes_on_at_first_order_and_what_it_left_at_second()
     first = ddim(SD, state.x, 600, 400, smooth(4)(state.x, 600))
     whole = State(state.x, 600, state.past._replace(holds=torch.ones_like(state.past.holds)))
     second = sample(Multistep(), SD, smooth(4), whole, grid, NOISE, stop=400).x
-    close(hooked[..., :8], first[..., :8], 1e-13)
-    assert torch.equal(hooked[..., 8:], second[..., 8:])
+    close(hooked[..., :4], first[..., :4], 1e-13)
+    assert torch.equal(hooked[..., 4:], second[..., 4:])
     assert (first - second).abs().max() > 1e-3
 
 

@@ -22,7 +22,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 @cache
 def unet() -> Denoiser:
-    """The real class at tiny size, random weights: of (b, 4, 16, 16)."""
+    """The real class at tiny size, random weights: of (b, 4, h, w)."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = UNet2DConditionModel(
