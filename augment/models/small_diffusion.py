@@ -1,10 +1,15 @@
 """The real networks of text-to-image diffusion at a small size: what `restage train` trains, and tests build."""
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.trainers import BpeTrainer
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -66,16 +71,16 @@ def small_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 def write_caption_tokenizer(captions: Iterable[str], folder: Path) -> CLIPTokenizer:
     """A CLIP tokenizer to which each word of these captions is one token, saved in `folder`; others it spells."""
-    vocabulary = [*LETTERS, *(letter + LAST for letter in LETTERS)]
-    merges: list[tuple[str, str]] = []
-    for word in sorted({word for caption in captions for word in WORDS.findall(caption.lower())}):
-        pieces = [*word[:-1], word[-1] + LAST]
-        for place in range(1, len(pieces)):
-            pair = ("".join(pieces[:place]), pieces[place])
-            if pair not in merges:
-                merges.append(pair)
-                vocabulary.append("".join(pair))
-    vocabulary = list(dict.fromkeys([*vocabulary, START, END]))
+    words = sorted({word for caption in captions for word in WORDS.findall(caption.lower())})
+    pairs = Tokenizer(BPE(end_of_word_suffix=LAST))
+    pairs.pre_tokenizer = Whitespace()
+    alphabet = [*LETTERS, *(letter + LAST for letter in LETTERS)]
+    # enough for all letters, and for every merge that a word can need
+    trainer = BpeTrainer(vocab_size=len(alphabet) + sum(map(len, words)), end_of_word_suffix=LAST, show_progress=False)
+    pairs.train_from_iterator(words, trainer)
+    learned = json.loads(pairs.to_str())["model"]
+    merges = [tuple(pair) for pair in learned["merges"]]
+    vocabulary = dict.fromkeys([*alphabet, *("".join(pair) for pair in merges), START, END])
     numbers = {token: number for number, token in enumerate(vocabulary)}
     tokenizer = CLIPTokenizer(vocab=numbers, merges=merges, model_max_length=TOKENS, pad_token=END)
     tokenizer.save_pretrained(folder)

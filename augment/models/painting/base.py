@@ -90,7 +90,8 @@ class Painter(Protocol):
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
         """Each canvas, painted; where `keep` is 1 its pixels are exactly those of the picture.
 
-        `key`: of the noise, 0 to 2^128 - 1; the same key, number, words and sampling paint the same, whichever other
-        canvases are asked for. Raises RequestError for what the networks cannot do, PaintError where they fail.
+        `key`: of the noise, 0 to 2^128 - 1; the same key, number, words and sampling paint the same, but for rounding
+        where other canvases are asked for beside it. Raises RequestError for what the networks cannot do, PaintError
+        where they fail.
         """
         ...

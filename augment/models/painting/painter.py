@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ Pixels = Float[Tensor, "n 3 H W"]
 Masks = Float[Tensor, "n 1 H W"]
 
 
+@runtime_checkable
 class Policy(Protocol):
     """An initialization policy."""
 
@@ -67,22 +68,31 @@ class LatentPainter:
     def _painted(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
-        """A batch; in halves where memory does not suffice, in float32 where halves overflow."""
+        """A batch; in two where memory does not suffice."""
         try:
-            return self._attempt(self.base, canvases, wording, sampling, key)
+            return self._in_good_numbers(canvases, wording, sampling, key)
         except torch.cuda.OutOfMemoryError as error:
             if len(canvases) == 1:
                 raise PaintError(
                     f"the GPU's memory does not suffice for one picture of {canvases[0].keep.shape[1]} x "
                     f"{canvases[0].keep.shape[0]} pixels: {str(error).splitlines()[0]}"
                 ) from error
-        except FloatingPointError:
-            if self.base.dtype == torch.float32:
-                raise PaintError("the networks painted values that are no numbers, in float32 too") from None
-            return self._attempt(self.base.in_float32(), canvases, wording, sampling, key)
         middle = len(canvases) // 2
         first, second = canvases[:middle], canvases[middle:]
         return self._painted(first, wording, sampling, key) + self._painted(second, wording, sampling, key)
+
+    def _in_good_numbers(
+        self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
+    ) -> list[UInt8[np.ndarray, "h w 3"]]:
+        """In the base's precision, and where that overflows in float32."""
+        try:
+            return self._attempt(self.base, canvases, wording, sampling, key)
+        except FloatingPointError:
+            pass
+        try:
+            return self._attempt(self.base.in_float32(), canvases, wording, sampling, key)
+        except FloatingPointError as error:
+            raise PaintError("the networks painted values that are no numbers, in float32 too") from error
 
     def _attempt(
         self, base: TextToImage, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
@@ -95,7 +105,7 @@ class LatentPainter:
             noise = Noise(key, tuple(canvas.number for canvas in canvases))
             latents = _Run(self, base, wording, sampling, noise).latents(pixels, keep)
             if not torch.isfinite(latents).all():
-                raise FloatingPointError
+                raise FloatingPointError("not a number")
             pictures = fit.out(base.decode(latents))
         return [_pasted(picture, canvas) for picture, canvas in zip(pictures, canvases, strict=True)]
 
