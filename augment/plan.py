@@ -67,6 +67,8 @@ class Dealer:
     step: str
     variant: int
     attempt: int
+    language: tuple[str, ...] = ()
+    """The episode's instructions; no deck's order depends on them."""
 
     def __call__(self, deck: str, cards: Sequence[str], every: int = 1) -> str:
         """The card in this variant's place; another attempt takes the next one, so that it differs from the last."""
@@ -75,12 +77,23 @@ class Dealer:
         return cards[int(order[(place + self.attempt) % len(cards)])]
 
 
-def make_plan(recipe: Recipe, recipe_hash: str, seed: int, episode: str, variant: int, attempt: int) -> Plan:
-    """Decide one variant of one episode. It does not depend on which other episodes or variants there are."""
+def make_plan(
+    recipe: Recipe,
+    recipe_hash: str,
+    seed: int,
+    episode: str,
+    variant: int,
+    attempt: int,
+    language: tuple[str, ...] = (),
+) -> Plan:
+    """Decide one variant of one episode. It does not depend on which other episodes or variants there are.
+
+    `language` is what the episode was recorded with: generators that paint from words keep clear of what it names.
+    """
     steps = []
     for step in recipe.steps:
         rng = random_for(seed, episode, variant, attempt, step.name)
-        choices = step.generator.draw(rng, Dealer(seed, episode, step.name, variant, attempt))
+        choices = step.generator.draw(rng, Dealer(seed, episode, step.name, variant, attempt, language))
         steps.append(PlannedStep(step.name, step.method, choices))
     return Plan(episode, variant, attempt, recipe_hash, tuple(steps))
 

@@ -151,6 +151,11 @@ class Deals(Protocol):
     With `every`, so many variants share a card: for what goes with another deck of that many cards.
     """
 
+    @property
+    def language(self) -> tuple[str, ...]:
+        """The episode's instructions, as recorded; often one, sometimes none."""
+        ...
+
     def __call__(self, deck: str, cards: Sequence[str], every: int = 1) -> str: ...
 
 

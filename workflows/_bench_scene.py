@@ -81,7 +81,7 @@ class Work:
     def restage(self, source: Source, episode: str = "film") -> Stopwatch:
         """All of it; where the time of what follows the layers went. Raises RunError unless all cameras are new."""
         layers, clock = self.perceive(source, episode), Stopwatch()
-        plan = self.flow.plan(episode, 0, 0)
+        plan = self.flow.plan(source.open(episode), 0, 0)
         for camera, result in restage(self.flow, source, layers, plan, self.folder, clock).items():
             if result.fate != RESTAGED:
                 raise RunError(f"the bench's recording cannot be restaged: {camera} is {result.fate}")

@@ -91,8 +91,10 @@ class Flow:
     def recipe_hash(self) -> str:
         return content_hash(self.identity())
 
-    def plan(self, episode: str, variant: int, attempt: int) -> Plan:
-        return make_plan(self.recipe, self.recipe_hash, self.seed, episode, variant, attempt)
+    def plan(self, episode: Episode, variant: int, attempt: int) -> Plan:
+        return make_plan(
+            self.recipe, self.recipe_hash, self.seed, episode.id, variant, attempt, tuple(episode.language)
+        )
 
 
 @dataclass(frozen=True)

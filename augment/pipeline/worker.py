@@ -71,8 +71,10 @@ class Worker:
         ledger: Ledger,
         clock: Stopwatch,
     ) -> Outcome:
+        with clock("open"):
+            recorded = self.source.open(episode)
         for attempt in range(self.flow.check.attempts):
-            plan = self.flow.plan(episode, variant, attempt)
+            plan = self.flow.plan(recorded, variant, attempt)
             with ledger.open_part(episode, variant) as folder:
                 results = restage(self.flow, self.source, layers, plan, folder, clock)
                 outcome = _outcome(results, attempt + 1, digests)
