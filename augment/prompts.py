@@ -140,7 +140,9 @@ def _check_template(template: str) -> None:
     except ValueError as error:
         raise RequestError(f"template={template!r}: {error}; write {{surface}} for what is filled in") from error
     if not asked <= set(PARTS) or "surface" not in asked:
-        raise RequestError(f"template={template!r} asks for {sorted(asked)}; it needs surface, and may have {PARTS[1:]}")
+        raise RequestError(
+            f"template={template!r} asks for {sorted(asked)}; it needs surface, and may have {PARTS[1:]}"
+        )
 
 
 def _check_deck(name: str, deck: Collection[str], needed: bool = True) -> None:

@@ -119,12 +119,16 @@ class Footage:
     keep: Bool[np.ndarray, "t h w"]
     behind: UInt8[np.ndarray, "t h w 3"]
     """The clean plate behind each of them, or what earlier steps of the recipe made of it."""
+    warps: Float32[Warp, "t"]
+    """How the plate lies on each of them."""
 
 
 @runtime_checkable
 class SceneView(Protocol):
     """What a generator may know of the camera it paints for."""
 
+    @property
+    def camera(self) -> str: ...
     @property
     def height(self) -> int: ...
     @property
@@ -166,6 +170,7 @@ class Generates(Protocol):
     def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]: ...
     def identity(self) -> dict[str, Any]: ...
     def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
+    def untouched(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
     @property
     def clip(self) -> int: ...
     def __call__(

@@ -51,6 +51,7 @@ def episode(seed: int = 0, length: int = LENGTH) -> Episode:
 class NothingKept:
     """The part of a SceneView that generators without networks have no use for."""
 
+    camera = "front"
     plate: np.ndarray
 
     @property

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from augment.check import CHECKS
 from augment.compose import Composite, Light
 from augment.errors import RequestError
-from augment.generate import GENERATORS
+from augment.generate import GENERATORS, Generator, Painted
 from augment.models.packs import ROLES, Component, Pack
 from augment.models.runtime import Runtime
 from augment.pipeline import EXECUTORS, Flow, Perception
@@ -182,7 +182,7 @@ def _recipe(config: DictConfig) -> Recipe:
     steps = []
     for name, options in node.steps.items():
         where = f"recipe.steps.{name}"
-        generator = named(GENERATORS, options, where, key="method")
+        generator = _generator(config, options, where)
         generator.check()
         steps.append(Step(str(name), options.method, generator))
     roles = node.preserve if isinstance(node.preserve, ListConfig) else [node.preserve]
@@ -190,6 +190,16 @@ def _recipe(config: DictConfig) -> Recipe:
         if role not in set(Role):
             raise RequestError(_unknown("recipe.preserve", str(role), list(Role)))
     return Recipe(whole_number(config, "recipe.variants"), tuple(Role(role) for role in roles), tuple(steps))
+
+
+def _generator(config: DictConfig, options: DictConfig, where: str) -> Generator:
+    """A way to generate; those that paint get the pack's networks and a bank of prompts."""
+    own = OmegaConf.masked_copy(options, [str(key) for key in options if key != "prompts"])
+    generator = named(GENERATORS, own, where, key="method")
+    if not isinstance(generator, Painted):
+        return generator
+    bank = build_prompts(text(options, "prompts") or "rooms", f"{where}.prompts")
+    return replace(generator, prompts=bank, pack=build_pack(config), runtime=build_runtime(config))
 
 
 def _component(node: DictConfig | None, where: str) -> Component | None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -47,9 +47,14 @@ class Generator(ABC):
         """Where every plate of this camera shows something to stand on, whatever was drawn; None if that is unknown."""
         return None
 
+    def untouched(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None:
+        """Where every plate is the picture that it was made from, and frames may stay as recorded; None for nowhere."""
+        return None
+
     def identity(self) -> dict[str, Any]:
-        """What besides the options decides the pixels, such as a digest of the user's files, as JSON values."""
-        return {}
+        """All that decides the pixels, as JSON values; of the user's files a digest, not where they lie."""
+        options = {name: value for name, value in asdict(self).items() if name != "path"}
+        return {"kind": type(self).__name__, **options}
 
     def check(self) -> None:  # noqa: B027 - most have nothing to check
         """Raises RequestError if the options name something that does not exist."""

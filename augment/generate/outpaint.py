@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from augment.errors import RequestError
-from augment.generate.painted import Mask, Painted, Picture
+from augment.generate.painted import Mask, Painted, Picture, Shot
 from augment.generate.ranking import best_of
 from augment.images import grow, pixels
 from augment.models.painting.base import Canvas, Sampler, Sampling, Start
@@ -50,25 +50,26 @@ class Outpaint(Painted):
             control=self.control,
         )
 
-    def canvas(self, scene: SceneView, recorded: Picture, keep: Mask, behind: Picture, number: int) -> Canvas:
-        return Canvas(np.where(keep[..., None], recorded, behind), keep.astype(np.float32), number)
+    def canvas(self, choices: Mapping[str, Any], scene: SceneView, shot: Shot, number: int) -> Canvas:
+        return Canvas(np.where(shot.keep[..., None], shot.recorded, shot.behind), shot.keep.astype(np.float32), number)
 
     def __call__(
         self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "h w 3"]:
         key, kept = scene.key, scene.kept
-        shown = self.canvas(scene, key.picture, key.foreground, picture, 0)
-        canvases = [
-            replace(shown, keep=(kept | key.foreground).astype(np.float32), number=number)
-            for number in range(self.candidates)
-        ]
-        chosen = best_of(self.paint(choices, canvases, self.sampling), kept | key.foreground)
-        return self._cleared(choices, chosen, key.foreground & ~kept, self.candidates)
+        shown = np.where(key.foreground[..., None], key.picture, picture)
+        keep = kept | key.foreground
+        canvases = [Canvas(shown, keep.astype(np.float32), number) for number in range(self.candidates)]
+        chosen = best_of(self.paint(choices, canvases, self.sampling), keep)
+        return self._cleared(choices, chosen, picture, key.foreground, kept)
 
-    def _cleared(self, choices: Mapping[str, Any], picture: Picture, foreground: Mask, number: int) -> Picture:
-        """The foreground painted over, from its surroundings alone."""
+    def _cleared(
+        self, choices: Mapping[str, Any], painted: Picture, behind: Picture, foreground: Mask, kept: Mask
+    ) -> Picture:
+        """The foreground taken away: what is kept shows through, the rest is painted from its surroundings alone."""
         gone = grow(foreground, pixels(AROUND, len(foreground)))
-        canvas = Canvas(picture, 1 - gone.astype(np.float32), number)
+        uncovered = np.where((gone & kept)[..., None], behind, painted)
+        canvas = Canvas(uncovered, 1 - (gone & ~kept).astype(np.float32), self.candidates)
         return self.paint(choices, [canvas], replace(self.sampling, start=Start.NOISE, blend=True))[0]
 
     def check(self) -> None:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Bool, UInt8
 
 from augment.errors import RequestError
 from augment.generate.base import Generator
+from augment.images import Warp
 from augment.models.doors import open_painter
 from augment.models.packs import Pack
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
@@ -21,6 +22,19 @@ PLATE, CLIP, FRAME = "plate", "clip", "frame"
 KEY_BITS = 128
 Picture = UInt8[np.ndarray, "h w 3"]
 Mask = Bool[np.ndarray, "h w"]
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """A picture that is partly painted over."""
+
+    recorded: Picture
+    keep: Mask
+    """What of it stays."""
+    behind: Picture
+    """What lies behind that, and where nothing does."""
+    warp: Warp
+    """How the plate lies on it."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class Painted(Generator):
         """How the networks are asked."""
 
     @abstractmethod
-    def canvas(self, scene: SceneView, recorded: Picture, keep: Mask, behind: Picture, number: int) -> Canvas:
+    def canvas(self, choices: Mapping[str, Any], scene: SceneView, shot: Shot, number: int) -> Canvas:
         """What of one frame is to be painted, and what over. `number`: of its noise."""
 
     @property
@@ -68,11 +82,9 @@ class Painted(Generator):
         return {**words, "negative": negative, "key": f"{int.from_bytes(rng.bytes(KEY_BITS // 8), 'little'):032x}"}
 
     def film(self, choices: Mapping[str, Any], scene: SceneView, footage: Footage) -> UInt8[np.ndarray, "t h w 3"]:
+        shots = map(Shot, footage.recorded, footage.keep, footage.behind, footage.warps)
         canvases = [
-            self.canvas(scene, recorded, keep, behind, (footage.start + place) // self.clip)
-            for place, (recorded, keep, behind) in enumerate(
-                zip(footage.recorded, footage.keep, footage.behind, strict=True)
-            )
+            self.canvas(choices, scene, shot, number // self.clip) for number, shot in enumerate(shots, footage.start)
         ]
         return np.stack(self.paint(choices, canvases, self.sampling))
 
@@ -94,7 +106,7 @@ class Painted(Generator):
 
     def identity(self) -> dict[str, Any]:
         """With the weights themselves instead of where they lie."""
-        options = asdict(self)
+        options = super().identity()
         del options["runtime"]
         options["precision"] = str(self.runtime.place()[1])
         options["batch"], options["threads"] = self.runtime.batch, self.runtime.threads

@@ -89,7 +89,7 @@ class Photo(Generator):
         return np.ascontiguousarray(crop[:, ::-1] if choices["mirrored"] else crop)
 
     def identity(self) -> dict[str, Any]:
-        return {"photos": self._digests}
+        return super().identity() | {"photos": self._digests}
 
     def check(self) -> None:
         folder = Path(self.path)

@@ -77,10 +77,7 @@ class Flow:
             "schema": SCHEMA,
             "seed": self.seed,
             "preserve": sorted(self.recipe.preserve),
-            "steps": {
-                step.name: {"method": step.method, **_options(step.generator), **step.generator.identity()}
-                for step in self.recipe.steps
-            },
+            "steps": {step.name: {"method": step.method, **step.generator.identity()} for step in self.recipe.steps},
             "scene": _options(self.perception.survey),
             "segment": self.perception.segment.identity(),
             "compose": _options(self.composite),
@@ -237,6 +234,7 @@ def _restage_camera(
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
+                keep |= scene.spared(clip.start, clip.stop)
                 keep[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
             with clock("generate"):
                 backdrop = layers.backdrop(scene.behind(clip, keep), clip.start, clip.stop)

@@ -29,6 +29,10 @@ class Filmed:
     """Roles whose pixels stay as recorded."""
 
     @property
+    def camera(self) -> str:
+        return self.layers.camera
+
+    @property
     def height(self) -> int:
         return self.layers.height
 
@@ -72,6 +76,8 @@ class NewScene:
     """What the steps that make plates made."""
     shots: Sequence[tuple[Step, PlannedStep]]
     """Steps that go on from there, frame by frame."""
+    untouched: Bool[np.ndarray, "h w"]
+    """Where no step changes anything, on the plate: there frames stay as recorded."""
 
     @classmethod
     def make(cls, filmed: Filmed, steps: Sequence[tuple[Step, PlannedStep]]) -> "NewScene":
@@ -80,12 +86,22 @@ class NewScene:
         plates = [(step, planned) for step, planned in steps if not step.generator.clip]
         for step, planned in plates:
             picture = step.generator(planned.choices, filmed, picture)
-        return cls(filmed, picture, steps[len(plates) :])
+        untouched = np.ones(picture.shape[:2], dtype=np.bool_)
+        for step, _ in steps:
+            spared = step.generator.untouched(filmed)
+            untouched &= False if spared is None else spared
+        return cls(filmed, picture, steps[len(plates) :], untouched)
 
     @property
     def clip(self) -> int:
         """Frames that have to be asked for together; 1 where that does not matter."""
         return int(np.lcm.reduce([1, *(step.generator.clip for step, _ in self.shots)]))
+
+    def spared(self, start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
+        """What stays as recorded of frames `start:stop` because no step changes it."""
+        if not self.untouched.any():
+            return np.zeros((stop - start, *self.untouched.shape), dtype=np.bool_)
+        return np.stack([warp(self.untouched, by) for by in self.filmed.layers.warps[start:stop]])
 
     def behind(self, clip: Clip, keep: Bool[np.ndarray, "t h w"]) -> Plate | UInt8[np.ndarray, "t h w 3"]:
         """The new plate, or where frames are painted one by one, the new backgrounds of these."""
@@ -101,7 +117,9 @@ class NewScene:
                     step.generator.film(
                         planned.choices,
                         self.filmed,
-                        Footage(clip.start + part.start, clip.frames[part], keep[part], behind[part]),
+                        Footage(
+                            clip.start + part.start, clip.frames[part], keep[part], behind[part], backdrop.warps[part]
+                        ),
                     )
                     for part in parts
                 ]

@@ -1,0 +1,132 @@
+"""Edits of a region by words, the rest untouched: Blended Latent Diffusion (Avrahami et al. 2022, 2023)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from augment.errors import RequestError
+from augment.generate.painted import Mask, Painted, Picture, Shot
+from augment.generate.ranking import best_of
+from augment.images import box_blur, grow, pixels, warp
+from augment.models.painting.base import Canvas, Sampler, Sampling, Start
+from augment.models.places import content_of
+from augment.types import Role, SceneView
+
+SURROUNDINGS = "surroundings"
+STANDING = (Role.SUPPORT, Role.GOAL, Role.OTHER)
+"""Roles that do not move, and can be edited."""
+HALF = 127  # of 255: what is drawn more opaquely counts
+THIN = 0.04  # of the height: a region that is nowhere wider is thin
+
+
+@dataclass(frozen=True)
+class Blended(Painted):
+    """A region painted anew by words, blended with the rest at every noise level."""
+
+    region: str = Role.SUPPORT
+    """What is edited: a role such as `support`, or `surroundings` (all that no role holds)."""
+    level: float = 0.75
+    """Share of the noise levels from which it is painted: less stays closer to what was there."""
+    soft: float = 0.0
+    """Width of the transition at the region's border, inside of it; fraction of the height."""
+    candidates: int = 4
+    """Pictures among which the best is chosen."""
+    scribbles: str | None = None
+    """Folder of `<camera>.png`, transparent where nothing is drawn: colours that the painted region follows."""
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            sampler=Sampler(self.sampler),
+            steps=self.steps,
+            guidance=self.guidance,
+            start=Start.PICTURE,
+            level=self.level,
+            blur=0.0,
+            control=self.control,
+        )
+
+    def untouched(self, scene: SceneView) -> Mask:
+        return ~self._region(scene)
+
+    def __call__(
+        self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        region = self._region(scene)
+        canvas = self._canvas(scene, picture, region, 0)
+        canvases = [replace(canvas, number=number) for number in range(self.candidates)]
+        return best_of(self.paint(choices, canvases, self._sampling(region)), ~region)
+
+    def canvas(self, choices: Mapping[str, Any], scene: SceneView, shot: Shot, number: int) -> Canvas:
+        region = warp(self._region(scene), shot.warp) & ~shot.keep
+        return self._canvas(scene, np.where(shot.keep[..., None], shot.recorded, shot.behind), region, number)
+
+    def _canvas(self, scene: SceneView, picture: Picture, region: Mask, number: int) -> Canvas:
+        return Canvas(self._scribbled(scene, picture, region), 1 - softened(region, self.soft), number)
+
+    def _sampling(self, region: Mask) -> Sampling:
+        """Thin regions are painted larger at first, as what is narrower than a latent cell would be lost."""
+        return replace(self.sampling, thin=bool(grow(~region, pixels(THIN / 2, len(region))).all()))
+
+    def _region(self, scene: SceneView) -> Mask:
+        """On the plate. What robot and objects hide of it in some frame is part of it."""
+        if self.region != SURROUNDINGS:
+            return scene.region(Role(self.region))
+        return np.asarray(~np.logical_or.reduce([scene.region(role) for role in STANDING]))
+
+    def _scribbled(self, scene: SceneView, picture: Picture, region: Mask) -> Picture:
+        drawn = self._drawing(scene)
+        if drawn is None:
+            return picture
+        return np.where(((drawn[..., 3] > HALF) & region)[..., None], drawn[..., :3], picture)
+
+    def _drawing(self, scene: SceneView) -> UInt8[np.ndarray, "h w 4"] | None:
+        """Raises RequestError where it is of another size."""
+        path = self._drawings.get(scene.camera)
+        if path is None:
+            return None
+        with Image.open(path) as image:
+            drawn = np.asarray(image.convert("RGBA"))
+        if drawn.shape[:2] != (scene.height, scene.width):
+            raise RequestError(
+                f"{path} is {drawn.shape[0]}x{drawn.shape[1]} pixels; its camera is {scene.height}x{scene.width}: draw "
+                "it at that size"
+            )
+        return drawn
+
+    @cached_property
+    def _drawings(self) -> dict[str, Path]:
+        return (
+            {unquote(path.stem): path for path in sorted(Path(self.scribbles).glob("*.png"))} if self.scribbles else {}
+        )
+
+    def identity(self) -> dict[str, Any]:
+        options = super().identity()
+        options["scribbles"] = {camera: content_of(path) for camera, path in self._drawings.items()}
+        return options
+
+    def check(self) -> None:
+        known = (SURROUNDINGS, *STANDING)
+        if self.region not in known:
+            raise RequestError(f"unknown region={self.region}; known: {', '.join(known)}")
+        if self.candidates < 1 or not 0 <= self.soft < 1:
+            raise RequestError(f"candidates={self.candidates}, soft={self.soft}; at least 1, and 0 to below 1")
+        if self.scribbles is not None and not self._drawings:
+            raise RequestError(f"scribbles={self.scribbles} has no <camera>.png; draw one, transparent elsewhere")
+        super().check()
+
+
+def softened(region: Mask, width: float) -> Float32[np.ndarray, "h w"]:
+    """1 inside a region, 0 outside of it, and a slope of this width (fraction of the height) on its inner side."""
+    reach = pixels(width, len(region))
+    if not reach:
+        return region.astype(np.float32)
+    inner = ~grow(~region, reach)
+    return np.where(region, box_blur(inner.astype(np.float32), reach), np.float32(0))
