@@ -44,5 +44,6 @@ def paste(
     x: Float[Tensor, "b *shape"], source: Float[Tensor, "b *shape"], mask: Float[Tensor, "..."]
 ) -> Float[Tensor, "b *shape"]:
     """x where the mask is 1, the source where it is 0, exactly, and in between a mixture."""
-    mask = mask.to(x.dtype)
-    return mask * precise(x) + (1 - mask) * precise(source)
+    x, source = precise(x), precise(source)
+    mask = mask.to(x)
+    return mask * x + (1 - mask) * source

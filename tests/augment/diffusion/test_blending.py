@@ -164,6 +164,13 @@ def test_thin_masks_shrink_over_four_quarters():
     assert [int(shrinking(dot, few)(s).sum()) for s in few[1:]] == [49, 9]
 
 
+@pytest.mark.parametrize("schedule", [shrinking, gradual])
+@pytest.mark.parametrize("s", [800, 799])
+def test_masks_that_change_know_their_grid(schedule, s):
+    with pytest.raises(RequestError, match=f"leads to level {s}; give"):
+        schedule(MASK, GRID)(s)
+
+
 def test_a_thin_line_is_painted_and_outside_is_exact():
     line = torch.zeros_like(MASK)
     line[..., 7, :] = 1

@@ -76,6 +76,11 @@ def test_the_rewards_strides():
     assert grids.reward_grid(800, 10, 20, 20) == (*range(800, 599, -20), CLEAN)  # the source's ends at 600
 
 
+def test_strides_that_there_are_not_are_refused():
+    with pytest.raises(RequestError, match="steps of 0 levels"):
+        grids.strided(800, 0)
+
+
 @pytest.mark.parametrize("first", [0, 81])
 def test_a_first_step_that_is_too_long_is_refused(first):
     with pytest.raises(RequestError, match="1 to the stride, 80"):

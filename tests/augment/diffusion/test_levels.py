@@ -72,13 +72,13 @@ def test_zero_terminal_is_that_of_diffusers_but_for_the_least_signal():
     assert ours.at(0) == pytest.approx(SD.at(0), abs=1e-15)
 
 
-@pytest.mark.parametrize("shift", [1.0, 3.0])
+@pytest.mark.parametrize("shift", [1.0, 3.0, 12.0])
 def test_a_flows_levels_are_those_of_diffusers(shift):
     theirs = FlowMatchEulerDiscreteScheduler(shift=shift).sigmas.numpy()[::-1]
     ours = rectified_flow(shift=shift)
     np.testing.assert_allclose(ours.noise, theirs, rtol=1e-5)
     np.testing.assert_allclose(ours.signal[:-1], 1 - ours.noise[:-1], atol=0)
-    assert ours.at(999) == (LEAST_SIGNAL, 1.0)
+    assert ours.at(999) == (min(LEAST_SIGNAL, ours.signal[998] / 2), 1.0)
 
 
 def test_the_same_noise_level_of_a_flow():
