@@ -107,11 +107,12 @@ def measure(folder: Path, size: str, runtime: Runtime, amount: Amount = Amount()
     yield f"{'':50}{'batch':>6}{''.join(f'{head:>10}' for head in heads[0])}{'ratio':>8}" + "".join(
         f"{head:>10}" for head in heads[1]
     )
-    pictures, places = amount.pictures, [folder / name for name in ("detector", "segmenter", "tracker")]
+    pictures, parts = amount.pictures, pack.components
+    places = [folder / name for name in ("detector", "segmenter", "tracker")]
     for pair in chain(
-        _detecting(open_detector(pack.detector, runtime), PlainDetector(places[0], runtime), pictures, amount),
-        _cutting(open_segmenter(pack.segmenter, runtime), PlainSegmenter(places[1], runtime), pictures, amount),
-        _following(open_tracker(pack.tracker, runtime), PlainTracker(places[2], runtime), pictures, amount),
+        _detecting(open_detector(parts["detector"], runtime), PlainDetector(places[0], runtime), pictures, amount),
+        _cutting(open_segmenter(parts["segmenter"], runtime), PlainSegmenter(places[1], runtime), pictures, amount),
+        _following(open_tracker(parts["tracker"], runtime), PlainTracker(places[2], runtime), pictures, amount),
     ):
         yield pair.line(gauge, amount.rounds)
 

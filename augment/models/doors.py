@@ -1,19 +1,39 @@
 """Opening the networks of a pack once a process, and converting their files; the libraries are imported on demand."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, update_wrapper
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from threading import RLock
+from typing import Any, Generic, TypeVar
 
 from augment.errors import RequestError
 from augment.models.base import Detector, Matcher, PromptedSegmenter, VideoTracker
+from augment.models.batching import Batches, SharedDetector, SharedSegmenter
 from augment.models.kinds import CONFIG, KINDS
 from augment.models.packs import Component
 from augment.models.runtime import Runtime
 from augment.models.weights import check_file, check_folder, read_json
 
+T = TypeVar("T")
 
-@cache
+
+class Once(Generic[T]):
+    """A door that is gone through once a process for the same component and runtime, whichever threads ask."""
+
+    _opening = RLock()  # for all doors: the libraries change settings of the process while they load
+
+    def __init__(self, door: Callable[[Component, Runtime], T]) -> None:
+        self._open = cache(door)
+        self.forget = self._open.cache_clear
+        update_wrapper(self, door)
+
+    def __call__(self, component: Component, runtime: Runtime) -> T:
+        with self._opening:
+            return self._open(component, runtime)
+
+
+@Once
 def open_detector(component: Component, runtime: Runtime) -> Detector:
     """The detector. Raises RequestError where weights, packages or the device are missing, or weights do not fit."""
     _expect(component, "grounding_dino")
@@ -27,7 +47,7 @@ def open_detector(component: Component, runtime: Runtime) -> Detector:
     return detector
 
 
-@cache
+@Once
 def open_segmenter(component: Component, runtime: Runtime) -> PromptedSegmenter:
     """The segmenter. Raises RequestError as `open_detector` does."""
     _expect(component, "hq_sam")
@@ -39,7 +59,7 @@ def open_segmenter(component: Component, runtime: Runtime) -> PromptedSegmenter:
     return segmenter
 
 
-@cache
+@Once
 def open_tracker(component: Component, runtime: Runtime) -> VideoTracker:
     """What follows masks through a video. Raises RequestError as `open_detector` does."""
     _expect(component, "sam2")
@@ -47,12 +67,24 @@ def open_tracker(component: Component, runtime: Runtime) -> VideoTracker:
     return tracker
 
 
-@cache
+@Once
 def open_matcher(component: Component, runtime: Runtime) -> Matcher:
     """What compares things by their features. Raises RequestError as `open_detector` does."""
     _expect(component, "dinov2")
     matcher: Matcher = _door("dinov2").open_hub(component.locate(), runtime)
     return matcher
+
+
+@Once
+def share_detector(component: Component, runtime: Runtime) -> SharedDetector:
+    """The detector for all threads of this process. Raises RequestError as `open_detector` does."""
+    return SharedDetector(open_detector(component, runtime), Batches(runtime.batch_size))
+
+
+@Once
+def share_segmenter(component: Component, runtime: Runtime) -> SharedSegmenter:
+    """The segmenter for all threads of this process. Raises RequestError as `open_detector` does."""
+    return SharedSegmenter(open_segmenter(component, runtime), Batches(runtime.batch_size))
 
 
 def export_hub(checkpoint: Path, architecture: str, text_encoder: Component | None, folder: Path) -> None:
@@ -103,5 +135,6 @@ def _door(name: str) -> Any:
 
 def forget() -> None:
     """Let go of all networks that were opened."""
-    for door in (open_detector, open_segmenter, open_tracker, open_matcher):
-        door.cache_clear()
+    doors: tuple[Once[Any], ...] = (open_detector, open_segmenter, open_tracker, open_matcher)
+    for door in (*doors, share_detector, share_segmenter):
+        door.forget()
