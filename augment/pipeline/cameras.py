@@ -30,8 +30,8 @@ def at_once(
 
     clocks = [Stopwatch() for _ in cameras]
     with ThreadPoolExecutor(len(cameras)) as threads:
-        ends = [threads.submit(prepare, *each) for each in zip(cameras, clocks, strict=True)]
         try:
+            ends = [threads.submit(prepare, *each) for each in zip(cameras, clocks, strict=True)]
             wait(ends)
         except BaseException:
             interrupted.set()
