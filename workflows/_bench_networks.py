@@ -4,6 +4,7 @@ Networks of the real classes with weights at random: they cost what trained ones
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -16,6 +17,7 @@ from jaxtyping import Bool, Float32, UInt8
 
 from augment.errors import RequestError
 from augment.models.base import Detector, PromptedSegmenter, Tracked, VideoTracker
+from augment.models.batching import Batches, SharedDetector
 from augment.models.doors import open_detector, open_segmenter, open_tracker
 from augment.models.runtime import Runtime
 from workflows._bench_data import paint
@@ -37,6 +39,8 @@ class Amount:
     batches: Sequence[int] = (1, 4, 16)
     boxes: Sequence[int] = (1, 3, 8)
     tracks: Sequence[int] = (1, 3)
+    cameras: int = 4
+    """Threads that share batches, each with its part of the largest."""
     length: int = 24
     """Frames of the clip that is followed."""
     rounds: int = 3
@@ -107,11 +111,13 @@ def measure(folder: Path, size: str, runtime: Runtime, amount: Amount = Amount()
     yield f"{'':50}{'batch':>6}{''.join(f'{head:>10}' for head in heads[0])}{'ratio':>8}" + "".join(
         f"{head:>10}" for head in heads[1]
     )
-    pictures, places = amount.pictures, [folder / name for name in ("detector", "segmenter", "tracker")]
+    pictures, parts = amount.pictures, pack.components
+    places = [folder / name for name in ("detector", "segmenter", "tracker")]
     for pair in chain(
-        _detecting(open_detector(pack.detector, runtime), PlainDetector(places[0], runtime), pictures, amount),
-        _cutting(open_segmenter(pack.segmenter, runtime), PlainSegmenter(places[1], runtime), pictures, amount),
-        _following(open_tracker(pack.tracker, runtime), PlainTracker(places[2], runtime), pictures, amount),
+        _detecting(open_detector(parts["detector"], runtime), PlainDetector(places[0], runtime), pictures, amount),
+        _sharing(open_detector(parts["detector"], runtime), pictures, amount),
+        _cutting(open_segmenter(parts["segmenter"], runtime), PlainSegmenter(places[1], runtime), pictures, amount),
+        _following(open_tracker(parts["tracker"], runtime), PlainTracker(places[2], runtime), pictures, amount),
     ):
         yield pair.line(gauge, amount.rounds)
 
@@ -132,6 +138,27 @@ def _detecting(detect: Detector, plain: Any, pictures: Pictures, amount: Amount)
         some = pictures[:batch]
         ours, theirs = partial(detect, list(some), PHRASES), partial(plain, some, PHRASES, NONE_PASSES)
         yield Pair("detect / processor and model", batch, batch, ours, theirs)
+
+
+def _sharing(detect: Detector, pictures: Pictures, amount: Amount) -> Iterator[Pair]:
+    """A few frames of each of some cameras, as when key frames alone are looked at."""
+    batch = max(amount.batches)
+    few = [list(pictures[:: amount.cameras][: max(1, batch // amount.cameras)])] * amount.cameras
+    shared = SharedDetector(detect, Batches(batch))
+    frames = sum(map(len, few))
+    what = f"detect for {amount.cameras} cameras / one after another"
+    yield Pair(what, batch, frames, partial(_in_threads, shared, few), partial(_one_by_one, shared, few))
+
+
+def _in_threads(detect: Detector, cameras: Sequence[Sequence[Any]]) -> None:
+    with ThreadPoolExecutor(len(cameras)) as threads:
+        for end in [threads.submit(detect, camera, PHRASES) for camera in cameras]:
+            end.result()
+
+
+def _one_by_one(detect: Detector, cameras: Sequence[Sequence[Any]]) -> None:
+    for camera in cameras:
+        detect(camera, PHRASES)
 
 
 def _cutting(segment: PromptedSegmenter, plain: Any, pictures: Pictures, amount: Amount) -> Iterator[Pair]:

@@ -109,7 +109,7 @@ class Painted(Generator):
         options = super().identity()
         del options["runtime"]
         options["precision"] = str(self.runtime.place()[1])
-        options["batch"], options["threads"] = self.runtime.batch, self.runtime.threads
+        options["batch"], options["threads"] = self.runtime.batch_size, self.runtime.threads
         options["pack"] = {role: self.pack.components[role].digest for role in PAINTERS if role in self.pack.components}
         return options
 

@@ -1,20 +1,41 @@
 """Opening the networks of a pack once a process, and converting their files; the libraries are imported on demand."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, update_wrapper
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from threading import RLock
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from augment.errors import RequestError
 from augment.models.base import Detector, Matcher, PromptedSegmenter, VideoTracker
+from augment.models.batching import Batches, SharedDetector, SharedSegmenter
 from augment.models.kinds import CONFIG, KINDS
 from augment.models.packs import Component, Pack
 from augment.models.painting.base import Painter
 from augment.models.runtime import Runtime
 from augment.models.weights import check_file, check_folder, read_json
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-@cache
+
+class Once(Generic[P, T]):
+    """A door that is gone through once a process for the same component and runtime, whichever threads ask."""
+
+    _opening = RLock()  # for all doors: the libraries change settings of the process while they load
+
+    def __init__(self, door: Callable[P, T]) -> None:
+        self._open = cache(door)
+        self.forget = self._open.cache_clear
+        update_wrapper(self, door)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._opening:
+            return self._open(*args, **kwargs)
+
+
+@Once
 def open_detector(component: Component, runtime: Runtime) -> Detector:
     """The detector. Raises RequestError where weights, packages or the device are missing, or weights do not fit."""
     _expect(component, "grounding_dino")
@@ -28,7 +49,7 @@ def open_detector(component: Component, runtime: Runtime) -> Detector:
     return detector
 
 
-@cache
+@Once
 def open_segmenter(component: Component, runtime: Runtime) -> PromptedSegmenter:
     """The segmenter. Raises RequestError as `open_detector` does."""
     _expect(component, "hq_sam")
@@ -40,7 +61,7 @@ def open_segmenter(component: Component, runtime: Runtime) -> PromptedSegmenter:
     return segmenter
 
 
-@cache
+@Once
 def open_tracker(component: Component, runtime: Runtime) -> VideoTracker:
     """What follows masks through a video. Raises RequestError as `open_detector` does."""
     _expect(component, "sam2")
@@ -48,7 +69,7 @@ def open_tracker(component: Component, runtime: Runtime) -> VideoTracker:
     return tracker
 
 
-@cache
+@Once
 def open_matcher(component: Component, runtime: Runtime) -> Matcher:
     """What compares things by their features. Raises RequestError as `open_detector` does."""
     _expect(component, "dinov2")
@@ -56,7 +77,7 @@ def open_matcher(component: Component, runtime: Runtime) -> Matcher:
     return matcher
 
 
-@cache
+@Once
 def open_painter(pack: Pack, runtime: Runtime) -> Painter:
     """What paints by a pack's base, ControlNet and policy. Raises RequestError as `open_detector` does."""
     if pack.base is None:
@@ -68,6 +89,18 @@ def open_painter(pack: Pack, runtime: Runtime) -> Painter:
     found = {role: component.locate() for role, component in pack.components.items() if role in roles}
     painter: Painter = _door("painting.hub").open_hub(found, runtime)
     return painter
+
+
+@Once
+def share_detector(component: Component, runtime: Runtime) -> SharedDetector:
+    """The detector for all threads of this process. Raises RequestError as `open_detector` does."""
+    return SharedDetector(open_detector(component, runtime), Batches(runtime.batch_size))
+
+
+@Once
+def share_segmenter(component: Component, runtime: Runtime) -> SharedSegmenter:
+    """The segmenter for all threads of this process. Raises RequestError as `open_detector` does."""
+    return SharedSegmenter(open_segmenter(component, runtime), Batches(runtime.batch_size))
 
 
 def export_hub(checkpoint: Path, architecture: str, text_encoder: Component | None, folder: Path) -> None:
@@ -118,5 +151,6 @@ def _door(name: str) -> Any:
 
 def forget() -> None:
     """Let go of all networks that were opened."""
-    for door in (open_detector, open_segmenter, open_tracker, open_matcher, open_painter):
-        door.cache_clear()
+    doors: tuple[Once[..., Any], ...] = (open_detector, open_segmenter, open_tracker, open_matcher, open_painter)
+    for door in (*doors, share_detector, share_segmenter):
+        door.forget()

@@ -20,6 +20,7 @@ from augment.models.tensors import normalised
 
 PROMPTS = 4  # of a track, the latest, are remembered: each costs as much attention as a frame
 TRACK = 0  # in its own session
+WINDOW = 8  # frames
 
 Read = Callable[[int, int], UInt8[np.ndarray, "t h w 3"]]
 Prompts = Mapping[int, Mapping[int, Bool[np.ndarray, "h w"]]]
@@ -27,7 +28,7 @@ Prompts = Mapping[int, Mapping[int, Bool[np.ndarray, "h w"]]]
 
 def open_hub(folder: Path, runtime: Runtime) -> "Sam2Tracker":
     """A tracker from a Hub folder of SAM 2 or 2.1. Raises RequestError as `hub.load`."""
-    return Sam2Tracker(load(Sam2VideoModel, "sam2", folder).to(*runtime.place()), runtime.batch)
+    return Sam2Tracker(load(Sam2VideoModel, "sam2", folder).to(*runtime.place()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Sam2Tracker:
 
     network: Any
     """A Sam2VideoModel, for evaluation."""
-    window: int
+    window: int = WINDOW
     """Frames that are read at once. They go through the network one by one: masks do not depend on it."""
 
     def propagate(self, read: Read, length: int, prompts: Prompts, reverse: bool = False) -> Iterator[Tracked]:

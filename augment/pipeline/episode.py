@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -26,6 +26,7 @@ from augment.layers import (
     open_layers,
     write_layers,
 )
+from augment.pipeline.cameras import at_once
 from augment.pipeline.new_scene import Filmed, NewScene
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover, uncover_behind
@@ -36,7 +37,7 @@ from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 7  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
+SCHEMA = 8  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -108,15 +109,20 @@ def prepare(perception: Perception, source: Source, episode_id: str, root: Path,
     """Layers of every camera, computed or found below `root`. Raises EpisodeError."""
     with clock("open"):
         episode = source.open(episode_id)
-    layers = {}
-    for camera in sorted(episode.cameras):
-        made_from = _made_from(perception, episode, camera)
-        folder = layers_folder(root, episode.id, camera, layers_key(made_from))
-        if not has_layers(folder):
-            companions = _companions(source, made_from["companions"], camera)
-            _make_layers(perception, episode, camera, companions, folder, made_from, clock)
-        layers[camera] = open_layers(folder)
-    return layers
+    made_from = {camera: _made_from(perception, episode, camera) for camera in sorted(episode.cameras)}
+    folders = {name: layers_folder(root, episode.id, name, layers_key(known)) for name, known in made_from.items()}
+
+    def make(camera: str, episode: Episode, clock: Stopwatch) -> None:
+        companions = _companions(source, made_from[camera]["companions"], camera)
+        _make_layers(perception, episode, camera, companions, folders[camera], made_from[camera], clock)
+
+    missing = [camera for camera, folder in folders.items() if not has_layers(folder)]
+    if perception.segment.shares_batches and len(missing) > 1:
+        at_once(make, missing, partial(source.open, episode_id), clock)
+    else:
+        for camera in missing:
+            make(camera, episode, clock)
+    return {camera: open_layers(folder) for camera, folder in folders.items()}
 
 
 def restage(

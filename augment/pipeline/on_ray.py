@@ -27,15 +27,17 @@ class OnRay:
     """CPUs that each actor takes."""
     gpus: float = 0.0
     """Share of a GPU that each actor takes; Ray shows it no other GPU."""
+    at_once: int = 1
+    """Jobs that each actor has in hand, a thread each; with networks on a GPU they share batches."""
     address: str = "local"
     """`local` starts Ray on this machine for the run; `auto` or `host:port` joins a cluster."""
 
     def check(self) -> None:
         """Raises RequestError before anything is started."""
-        if self.workers < 0 or self.cpus <= 0 or self.gpus < 0:
+        if self.workers < 0 or self.cpus <= 0 or self.gpus < 0 or self.at_once < 1:
             raise RequestError(
-                f"executor.workers={self.workers}, executor.cpus={self.cpus}, executor.gpus={self.gpus}: workers and "
-                "gpus are at least 0, cpus more than that"
+                f"executor.workers={self.workers}, executor.cpus={self.cpus}, executor.gpus={self.gpus}, "
+                f"executor.at_once={self.at_once}: workers and gpus are at least 0, cpus more than that, at_once 1"
             )
         if self.address == "local":
             self._afford(float(_cpu_count()))
@@ -54,7 +56,7 @@ class OnRay:
             resources = ray.cluster_resources()
             count = self._afford(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
             size = min(count, len(schedule.episodes) * schedule.variants)
-            _Crew(ray, worker, size, self.cpus, self.gpus).run(schedule, observe)
+            _Crew(ray, worker, size, self.cpus, self.gpus, self.at_once).run(schedule, observe)
         except ray.exceptions.RaySystemError as error:
             raise RunError(f"Ray was lost: {error}; the same command resumes") from error
         finally:
@@ -78,42 +80,80 @@ class OnRay:
         return count
 
 
-class _Crew:
-    """A fixed number of actors, each with at most one job."""
+@dataclass(eq=False)
+class _Hired:
+    """An actor, and for how many more jobs it has room."""
 
-    def __init__(self, ray: Any, worker: Worker, size: int, cpus: float, gpus: float) -> None:
+    actor: Any
+    room: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Handed:
+    """A job in the hands of an actor, and how much of its room that takes."""
+
+    job: Job
+    hired: _Hired
+    room: int
+
+
+class _Crew:
+    """A fixed number of actors, each with a few jobs at most."""
+
+    def __init__(self, ray: Any, worker: Worker, size: int, cpus: float, gpus: float, at_once: int) -> None:
         self._ray = ray
-        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
+        options = {"num_cpus": cpus, "num_gpus": gpus, "max_concurrency": at_once}
+        self._actor = ray.remote(**options, max_restarts=0, max_task_retries=0)(_Actor)
         self._worker = ray.put(worker)
-        self._idle = [self._hire() for _ in range(size)]
-        self._busy: dict[Any, tuple[Any, Job]] = {}
+        self._at_once = at_once
+        self._hired = [self._hire() for _ in range(size)]
+        self._busy: dict[Any, _Handed] = {}
+        self._held: Job | None = None
+        """What comes next, and waits for room."""
 
     def run(self, schedule: Schedule, observe: Callable[[Receipt], None]) -> None:
         while not schedule.finished:
             heed()
-            while self._idle and (job := schedule.next()) is not None:
-                actor = self._idle.pop()
-                self._busy[actor.do.remote(job)] = (actor, job)
+            self._hand_out(schedule)
             done, _ = self._ray.wait(list(self._busy), num_returns=1, timeout=POLL_SECONDS)
             for reference in done:
                 self._finish(reference, schedule, observe)
 
+    def _hand_out(self, schedule: Schedule) -> None:
+        """To whoever has most room. A suspect gets an actor for itself, so that it takes no other job with it."""
+        while any(hired.room for hired in self._hired) and (job := self._held or schedule.next()):
+            room = self._at_once if schedule.is_suspect(job) else 1
+            hired = max(self._hired, key=lambda hired: hired.room)
+            self._held = job if hired.room < room else None
+            if self._held:
+                return
+            hired.room -= room
+            self._busy[hired.actor.do.remote(job)] = _Handed(job, hired, room)
+
     def _finish(self, reference: Any, schedule: Schedule, observe: Callable[[Receipt], None]) -> None:
-        actor, job = self._busy.pop(reference)
+        hired, lost = self._busy[reference].hired, self._end(reference, schedule, observe)
+        if lost is None:
+            return
+        with_it = [other for other, handed in self._busy.items() if handed.hired is hired]
+        also_lost = [self._end(other, schedule, observe) for other in with_it]
+        self._hired[self._hired.index(hired)] = self._hire()
+        for given_up in schedule.died(lost, *filter(None, also_lost)):  # all that it had in hand, since it died once
+            observe(given_up)
+
+    def _end(self, reference: Any, schedule: Schedule, observe: Callable[[Receipt], None]) -> Job | None:
+        """Take a job out of the hands of its actor; it is returned if the actor died of it, or with it."""
+        handed = self._busy.pop(reference)
         try:
             receipt: Receipt = self._ray.get(reference)
         except self._ray.exceptions.RayActorError:
-            self._idle.append(self._hire())
-            given_up = schedule.died(job)
-            if given_up is not None:
-                observe(given_up)
-            return
-        self._idle.append(actor)
+            return handed.job
+        handed.hired.room += handed.room
         observe(receipt)
         schedule.ended(receipt)
+        return None
 
-    def _hire(self) -> Any:
-        return self._actor.remote(self._worker)
+    def _hire(self) -> _Hired:
+        return _Hired(self._actor.remote(self._worker), self._at_once)
 
 
 class _Actor:

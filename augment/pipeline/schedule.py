@@ -76,28 +76,32 @@ class Schedule:
             variants = [Job(receipt.job.episode, number) for number in range(self.variants)]
             self._waiting.extendleft(reversed(variants))
 
-    def died(self, job: Job) -> Receipt | None:
-        """The worker was lost with its job, which is tried again or, after `MAX_DEATHS`, given up (its receipt).
+    def is_suspect(self, job: Job) -> bool:
+        """Whether a worker was lost with it: with others in the same hands, they would suffer for it."""
+        return self._deaths[job] > 0
+
+    def died(self, *jobs: Job) -> list[Receipt]:
+        """A worker was lost with its jobs. Each is tried again or, after `MAX_DEATHS`, given up (their receipts).
 
         Raises RunError when workers die whatever they do.
         """
         self.deaths += 1
-        self._deaths[job] += 1
         self._deaths_in_a_row += 1
         if self._deaths_in_a_row >= MAX_DEATHS_IN_A_ROW:
             raise RunError(
                 f"{MAX_DEATHS_IN_A_ROW} workers died in a row without finishing a job; see the executor's log, and try "
                 "executor=serial"
             )
-        self._running.discard(job)
-        if self._deaths[job] < MAX_DEATHS:
-            self._waiting.append(job)
-            return None
-        receipt = Receipt(job, failure=f"its worker died {MAX_DEATHS} times")
-        in_a_row = self._deaths_in_a_row
-        self.ended(receipt)
-        self._deaths_in_a_row = in_a_row
-        return receipt
+        given_up = []
+        for job in jobs:
+            self._deaths[job] += 1
+            self._running.discard(job)
+            if self._deaths[job] < MAX_DEATHS:
+                self._waiting.append(job)
+            else:
+                given_up.append(Receipt(job, failure=f"its worker died {MAX_DEATHS} times"))
+        self.receipts += given_up
+        return given_up
 
     def count(self, status: Status) -> int:
         """Variants that ended so."""

@@ -28,6 +28,11 @@ class Segmenter(ABC):
         masks do not depend on the plate."""
         return 0
 
+    @property
+    def shares_batches(self) -> bool:
+        """Whether threads that segment at once share batches of a network, and so gain from it."""
+        return False
+
     def __call__(self, episode: Episode, camera: str, background: Background) -> tuple[MaskTrack, ...]:
         """Every track of a camera: found ones first, painted ones last. Raises as `painted` does."""
         return (*self.find(episode, camera, background), *self.painted(episode, camera, background))

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from robot_io import open_dataset
+from robot_io.tabletop.samples import samples_path
 from tests.robot_io import rlds_builder
 from tests.robot_io.hdf5_builder import build
 from workflows.cli import main
@@ -286,6 +287,38 @@ def test_ray_and_serial_give_the_same_bytes(long_demos: Path, undisturbed: bytes
     done = subprocess.run(command(long_demos, tmp_path / "ray.hdf5", "executor=ray"), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "ray.hdf5").read_bytes() == undisturbed
+
+
+def test_episodes_in_the_same_hands_share_networks_and_nothing_else(tmp_path: Path) -> None:
+    source, length = tmp_path / "source.hdf5", 3
+    with h5py.File(samples_path()) as samples, h5py.File(source, "w") as file:
+        data = file.create_group("data")
+        data.attrs.update(samples["data"].attrs)
+        for name in ("demo_0", "demo_1"):
+            samples.copy(f"data/{name}", data)
+            del data[name]["masks"]
+            shorten(data[name], length)
+            data[name].attrs["num_samples"] = length
+    words = ["segment=grounded", "models=tabletop", "models.device=cpu", "models.batch=2", "recipe.variants=1"]
+    words = ["augment", f"dataset.path={source}", *words, "check=none"]
+    alone, together = tmp_path / "alone.hdf5", tmp_path / "together.hdf5"
+    assert main([*words, f"output.path={alone}", "executor=serial"]) == 0
+    actor = ["executor=ray", "executor.workers=1", "executor.at_once=2"]
+    run = [sys.executable, "-m", "workflows.cli", *words, f"output.path={together}", *actor]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert summary(together)["variants"]["done"] == summary(alone)["variants"]["done"] == 2
+    assert together.read_bytes() == alone.read_bytes()
+
+
+def shorten(group: h5py.Group, length: int) -> None:
+    """Keep the first frames alone of all that a group holds."""
+    names: list[str] = []
+    group.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    for name in names:
+        kept = group[name][:length]
+        del group[name]
+        group[name] = kept
 
 
 def test_two_runs_on_one_output(demos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

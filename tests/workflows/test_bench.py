@@ -211,6 +211,7 @@ def test_networks_gives_every_stage_beside_its_library(tmp_path: Path) -> None:
     assert [(row[1], int(row[2] or 0)) for row in rows] == [
         ("detect / processor and model", 1),
         ("detect / processor and model", 2),
+        ("detect for 4 cameras / one after another", 2),
         ("embed / set_image", 1),
         ("embed / set_image", 2),
         ("cut out 3 of an embedded frame / predict for each", 0),

@@ -77,8 +77,9 @@ class GroundingDino:
         """
         asked = prompts(phrases, self.vocabulary)
         found: list[Detections] = []
-        for start in range(0, len(pictures), self.runtime.batch):
-            found += self._detect(pictures[start : start + self.runtime.batch], asked)
+        batch = self.runtime.batch_size
+        for start in range(0, len(pictures), batch):
+            found += self._detect(pictures[start : start + batch], asked)
         return found
 
     def _detect(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], asked: Sequence[Prompt]) -> list[Detections]:

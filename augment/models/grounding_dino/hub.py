@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 from transformers import GroundingDinoForObjectDetection
-from transformers.models.grounding_dino.modeling_grounding_dino import SPECIAL_TOKENS
+from transformers.models.grounding_dino.modeling_grounding_dino import SPECIAL_TOKENS, GroundingDinoBiMultiHeadAttention
 
 from augment.errors import RequestError
 from augment.models.grounding_dino.detector import GroundingDino, Preprocessing
+from augment.models.grounding_dino.fusion import by_itself
 from augment.models.grounding_dino.phrases import Prompt
 from augment.models.grounding_dino.tokens import delimiters, open_tokenizer, vocabulary_of
 from augment.models.hub import load
@@ -24,6 +25,7 @@ def open_hub(folder: Path, runtime: Runtime) -> GroundingDino:
     """
     device, _ = runtime.place()
     network = load(GroundingDinoForObjectDetection, "grounding_dino", folder).to(device)
+    by_itself(network, GroundingDinoBiMultiHeadAttention)
     tokenizer = open_tokenizer(folder)
     if delimiters(tokenizer) != SPECIAL_TOKENS:
         raise RequestError(

@@ -14,6 +14,7 @@ from transformers import BertModel
 from augment.models.checkpoints import load_into, read_state
 from augment.models.grounding_dino.architectures import UNUSED, configuration_of, swin_sizes
 from augment.models.grounding_dino.detector import GroundingDino
+from augment.models.grounding_dino.fusion import by_itself
 from augment.models.grounding_dino.phrases import Prompt
 from augment.models.grounding_dino.tokens import bert_config, open_tokenizer, vocabulary_of
 from augment.models.runtime import Runtime
@@ -48,6 +49,7 @@ with warnings.catch_warnings(), _without("groundingdino.util.visualizer", COCOVi
     from groundingdino.models.GroundingDINO.backbone.backbone import Joiner
     from groundingdino.models.GroundingDINO.backbone.position_encoding import build_position_encoding
     from groundingdino.models.GroundingDINO.backbone.swin_transformer import SwinTransformer
+    from groundingdino.models.GroundingDINO.fuse_modules import BiMultiHeadAttention
     from groundingdino.models.GroundingDINO.groundingdino import GroundingDINO
     from groundingdino.models.GroundingDINO.transformer import build_transformer
     from groundingdino.util.misc import NestedTensor
@@ -124,6 +126,7 @@ def detector_of(network: Any, runtime: Runtime) -> GroundingDino:
     """The detector that a network from `build` makes, moved to where it is to run."""
     device, _ = runtime.place()
     network = network.to(device)
+    by_itself(network, BiMultiHeadAttention)
 
     def answer(values: torch.Tensor, mask: torch.Tensor, prompt: Prompt) -> tuple[torch.Tensor, torch.Tensor]:
         with _quiet():

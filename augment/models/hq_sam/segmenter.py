@@ -73,8 +73,8 @@ class HqSam:
     by their sum with those of SAM's own token."""
 
     def embed(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Embedded]:
-        """Embeddings of pictures of any sizes, `runtime.batch` at a time, to be asked for boxes as often as need be."""
-        batch = self.runtime.batch
+        """Embeddings of pictures of any sizes, a batch at a time, to be asked for boxes as often as need be."""
+        batch = self.runtime.batch_size
         return [
             embedded
             for start in range(0, len(pictures), batch)

@@ -27,7 +27,7 @@ def open_hub(folders: Mapping[str, Path], runtime: Runtime) -> LatentPainter:
     """
     base = open_text_to_image(folders["base"], runtime)
     control = open_controlnet(folders["controlnet"], base) if "controlnet" in folders else None
-    return LatentPainter(base, control, None, runtime.batch)
+    return LatentPainter(base, control, None, runtime.batch_size)
 
 
 def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:

@@ -64,6 +64,10 @@ class Grounded(Segmenter):
     def rounds(self) -> int:
         return Motion().rounds if self._follow == DIFFERENCE else 0
 
+    @property
+    def shares_batches(self) -> bool:
+        return self.runtime.batch_size > 1
+
     def guess(self, episode: Episode, camera: str, background: Background) -> Sequence[MaskTrack]:
         return Motion().find(episode, camera, background)
 
@@ -102,7 +106,7 @@ class Grounded(Segmenter):
         """With the weights themselves instead of where they lie, and without what only decides how fast they run."""
         precision = str(self.runtime.place()[1])
         options = super().identity() | {"precision": precision, "threads": self.runtime.threads}
-        options["batch"] = self.runtime.batch
+        options["batch"] = self.runtime.batch_size  # by which networks round
         options["pack"] = {role: component.digest for role, component in self.pack.components.items()}
         del options["runtime"]
         return options

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from augment.errors import RequestError
 from augment.models.base import Detector, PromptedSegmenter, VideoTracker
-from augment.models.doors import forget, open_detector, open_matcher, open_segmenter, open_tracker
+from augment.models.doors import forget, open_matcher, open_tracker, share_detector, share_segmenter
 from augment.models.packs import Component, Pack
 from augment.models.runtime import Runtime
 from augment.segment.grounded.prompts import Prompt
 from augment.segment.grounded.reference import Shown
+
+DECODED = 8  # frames
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Networks:
 
     @property
     def batch(self) -> int:
-        return self.runtime.batch
+        """Frames to ask about at once: whole batches, and several in any case, as neighbours are decoded together."""
+        size = self.runtime.batch_size
+        return size * max(1, DECODED // size)
 
     @cached_property
     def detector(self) -> Detector:
-        words = open_detector(_required(self.pack.detector, "detector"), self.runtime)
+        words = share_detector(_required(self.pack.detector, "detector"), self.runtime)
         if not self.shown:
             return words
         matcher = open_matcher(_required(self.pack.matcher, "matcher"), self.runtime)
@@ -38,7 +42,7 @@ class Networks:
 
     @property
     def segmenter(self) -> PromptedSegmenter:
-        return open_segmenter(_required(self.pack.segmenter, "segmenter"), self.runtime)
+        return share_segmenter(_required(self.pack.segmenter, "segmenter"), self.runtime)
 
     @property
     def tracker(self) -> VideoTracker:

@@ -1,9 +1,12 @@
 """Networks are opened once a process, through the implementation that their files need, and never fetched."""
 
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +34,7 @@ class Opened:
 
     def __init__(self, *arguments: object) -> None:
         self.arguments = arguments
+        time.sleep(0.01)  # long enough that others could come in
 
     def __call__(self) -> None: ...
 
@@ -54,7 +58,7 @@ def implementations(monkeypatch: pytest.MonkeyPatch) -> list[Opened]:
         module.open_original = module.open_hub = door  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, f"augment.models.{name}", module)
     for function in OPEN.values():
-        function.cache_clear()
+        function.forget()
     return opened
 
 
@@ -66,6 +70,25 @@ def test_a_folder_is_opened_once_a_process(cache: Path, implementations: list[Op
     assert OPEN[role](replace(HUB[role]), Runtime(device="cpu", batch=2)) is first
     assert OPEN[role](HUB[role], replace(RUNTIME, batch=3)) is not first
     assert len(implementations) == 2
+
+
+@pytest.mark.parametrize("share", [doors.share_detector, doors.share_segmenter])
+def test_threads_that_come_together_get_the_same_network(
+    cache: Path, implementations: list[Opened], share: Callable[..., Any]
+) -> None:
+    for role in HUB:
+        network(cached(cache, HUB[role].source), "any")
+    component = HUB[share.__name__.removeprefix("share_")]
+    share.forget()
+    together = Barrier(8, timeout=30)
+
+    def come(_: int) -> Any:
+        together.wait()
+        return share(component, RUNTIME)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(come, range(8), timeout=60))) == 1
+    assert len(implementations) == 1
 
 
 def test_original_checkpoints(cache: Path) -> None:

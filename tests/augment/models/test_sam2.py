@@ -1,6 +1,7 @@
 """Following masks through clips: what holds whatever the weights."""
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tracker(folder: Path) -> Sam2Tracker:
-    return sam2.open_hub(folder, Runtime(device="cpu", batch=4))
+    return replace(sam2.open_hub(folder, Runtime(device="cpu")), window=4)
 
 
 def follow(

@@ -44,12 +44,25 @@ def test_a_job_that_kills_its_worker_is_given_up_and_the_others_go_on() -> None:
     while not schedule.finished:
         job = schedule.next()
         if job.episode == "poison":
-            given_up = schedule.died(job) or given_up
+            given_up = next(iter(schedule.died(job)), given_up)
         else:
             ended(schedule, job)
     assert schedule.deaths == MAX_DEATHS
     assert given_up.failure == f"its worker died {MAX_DEATHS} times"
     assert [receipt.job for receipt in schedule.receipts if not receipt.failure] == [Job("good"), Job("good", 0)]
+
+
+def test_jobs_that_are_lost_together_are_suspects_and_one_death() -> None:
+    schedule = Schedule(["poison", "good", "far"], 1)
+    together, far = [schedule.next(), schedule.next()], schedule.next()
+    assert not schedule.died(*together)
+    assert schedule.deaths == 1
+    assert [schedule.is_suspect(job) for job in (*together, far)] == [True, True, False]
+    ended(schedule, far)
+    assert [schedule.next() for _ in range(3)] == [Job("far", 0), *together]
+    schedule = Schedule([str(number) for number in range(20)], 1)
+    for _ in range(MAX_DEATHS_IN_A_ROW - 1):
+        schedule.died(schedule.next(), schedule.next())
 
 
 def test_workers_that_always_die_end_the_run() -> None:

@@ -41,8 +41,8 @@ CUBE = ("red cube", 40, 44, 50, 54)
 @pytest.fixture(autouse=True)
 def detector(monkeypatch: pytest.MonkeyPatch) -> ColourDetector:
     made = ColourDetector()
-    monkeypatch.setattr(networks, "open_detector", lambda *_: made)
-    monkeypatch.setattr(networks, "open_segmenter", lambda *_: ColourSegmenter())
+    monkeypatch.setattr(networks, "share_detector", lambda *_: made)
+    monkeypatch.setattr(networks, "share_segmenter", lambda *_: ColourSegmenter())
     monkeypatch.setattr(networks, "open_tracker", lambda *_: ColourTracker())
     return made
 

@@ -17,7 +17,7 @@ from augment.models.runtime import Runtime
 from tests.augment.models.grounding_dino import networks
 from tests.augment.models.grounding_dino.conftest import Files
 
-CPU = Runtime(device="cpu")
+CPU = Runtime(device="cpu", batch=8)
 SMALL = Preprocessing(96, 160)
 
 
@@ -57,6 +57,17 @@ def test_batches_do_not_change_what_is_found(detector: GroundingDino) -> None:
         np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-2)
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-3)
     assert detector([], ["cube"]) == []
+
+
+def test_neighbours_do_not_change_a_single_bit(detector: GroundingDino) -> None:
+    """As long as the batch is of one size."""
+    rng = np.random.default_rng(0)
+    mine, *others = [rng.integers(0, level, (48, 64, 3), dtype=np.uint8) for level in (256, 40, 256, 120)]
+    alone = detector([mine] * 4, ["red cube", "table"])[0]
+    for place in range(4):
+        found = detector([*others[:place], mine, *others[place:]], ["red cube", "table"])[place]
+        np.testing.assert_array_equal(found.boxes, alone.boxes)
+        np.testing.assert_array_equal(found.scores, alone.scores)
 
 
 def test_more_phrases_than_fit_one_call_have_boxes_each(detector: GroundingDino) -> None:

@@ -10,7 +10,7 @@ import torch
 from augment.models.hq_sam import hub, original
 from augment.models.hq_sam.segmenter import HqSam
 from augment.models.runtime import Runtime
-from tests.augment.models.hq_sam.networks import CPU, boxes_in, pictures, small, twin
+from tests.augment.models.hq_sam.networks import CPU, boxes_in, pictures, small, small_tiny_vit, twin
 
 
 @pytest.fixture(params=["original", "hub"])
@@ -51,6 +51,19 @@ def test_neither_the_batch_nor_other_boxes_change_a_mask(network: HqSam) -> None
         together = network.logits(known, boxes)
         one_by_one = torch.cat([network.logits(alone, boxes[i : i + 1]) for i in range(3)])
         torch.testing.assert_close(together, one_by_one, atol=1e-4 * float(together.std()), rtol=1e-4)
+
+
+@pytest.mark.parametrize("made", ["original", "original, TinyViT", "hub"])
+def test_neighbours_do_not_change_a_single_bit(made: str) -> None:
+    """As long as the batch is of one size."""
+    sam, runtime = small_tiny_vit() if "TinyViT" in made else small(), replace(CPU, batch=3)
+    network = hub.prompted(twin(sam), runtime) if made == "hub" else original.prompted(sam, runtime)
+    mine, *others = pictures((96, 128), (64, 40), (128, 128))
+    alone = network.embed([mine] * 3)[0]
+    for place in range(3):
+        found = network.embed([*others[:place], mine, *others[place:]])[place]
+        assert torch.equal(found.embeddings, alone.embeddings)
+        assert torch.equal(found.early, alone.early)
 
 
 def test_masks_are_cut_at_zero_and_rated_by_how_little_the_cut_matters(network: HqSam) -> None:
