@@ -32,7 +32,8 @@ class Once(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         with self._opening:
-            return self._open(*args, **kwargs)
+            made: T = self._open(*args, **kwargs)  # type: ignore[arg-type]  # components and runtimes have hashes
+        return made
 
 
 @Once
