@@ -1,13 +1,14 @@
 """Words for new surroundings: a bank of rooms, dealt so that variants do not repeat each other.
 
-What the instruction of an episode names is kept out of its surroundings: a second red cube, or a red wall behind it, would
-make the instruction wrong.
+What the instruction of an episode names is kept out of its surroundings: a second red cube would make it ambiguous, and
+before a red wall the cube is harder to find.
 """
 
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from string import Formatter
 from typing import Any
 
@@ -15,8 +16,9 @@ from augment.errors import RequestError
 from augment.instructions import EMPTY, PLACES, SCENERY, named_things
 from augment.types import Deals
 
-PARTS = ("surface", "room", "wall", "clutter", "light")
-"""What a template may ask for."""
+DECKS = ("surface", "wall", "clutter")
+"""What a template may ask for of a room."""
+PARTS = (*DECKS, "room", "light")
 ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"))
 
 
@@ -43,8 +45,8 @@ class PromptBank:
     """What prompts are made of. The default knows the neutral room only."""
 
     template: str = "photo of an empty {surface} in {room}, {wall} behind it"
-    """Its {surface}, {room}, {wall}, {clutter} and {light} are filled in. Parts between commas in which something is left
-    to fill are left out."""
+    """Its {surface}, {room}, {wall}, {clutter} and {light} are filled in; a piece between commas for which nothing is
+    left is left out."""
     rooms: tuple[Room, ...] = ()
     neutral: Room = field(default_factory=lambda: Room("a room", ("table",), ("plain wall",)))
     """Used where the instruction rules out all rooms."""
@@ -53,24 +55,23 @@ class PromptBank:
     """What a picture must not show, the same for all."""
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """What the template asks for, in the order of PARTS."""
-        return tuple(part for part in PARTS if part in _asked(self.template))
+    def decks(self) -> tuple[str, ...]:
+        """What the template asks for of a room."""
+        return tuple(part for part in DECKS if part in _asked(self.template))
 
     def check(self) -> None:
         """Raises RequestError unless every room can fill the template and no entry occurs twice in a deck."""
         _check_template(self.template)
-        names = [room.name for room in self.rooms]
-        _check_deck("rooms", names)
-        _check_deck("light", self.light, needed="light" in self.parts)
+        _check_deck("rooms", [room.name for room in self.rooms], needed=False)
+        _check_deck("light", self.light, needed="light" in _asked(self.template))
         for room in self.rooms:
-            for part in ("surface", "wall", "clutter"):
-                _check_deck(f"{part} of {room.name!r}", room.deck(part), needed=part in self.parts)
+            for part in DECKS:
+                _check_deck(f"{part} of {room.name!r}", room.deck(part), needed=part in self.decks)
         for phrase in (self.neutral.name, *self.neutral.surfaces[:1]):
             if not set(_words(phrase)) <= SCENERY | EMPTY | PLACES:
                 raise RequestError(
-                    f"neutral room: {phrase!r} may be what an instruction names; its name and first surface are made of "
-                    f"words like {', '.join(sorted(SCENERY)[:6])}"
+                    f"neutral room: {phrase!r} may be what an instruction names; its name and first surface have to be "
+                    "words that nobody's instruction is about, such as 'a room' and 'table'"
                 )
         _check_deck("surface of the neutral room", self.neutral.surfaces)
 
@@ -78,17 +79,15 @@ class PromptBank:
 def draw_prompt(bank: PromptBank, deal: Deals) -> dict[str, Any]:
     """The words of one variant, as JSON values: `prompt`, `negative`, and `protected`, words kept out of the prompt.
 
-    A room comes back when all others were used, then with another surface; a surface with another wall, and so on. With n
-    rooms left, n times the fewest combinations of surface, wall and clutter that one of them has do not repeat.
+    A room comes back when all others were used, then with another surface; a surface with another wall, and so on: none
+    of n rooms' prompts repeats within n times as many variants as the poorest has combinations of these three.
     """
-    protected = protected_words(deal.language) - frozenset(_words(bank.template))
+    protected = protected_words(deal.language)
     forms = frozenset[str]().union(*map(_forms, protected))
-    decks = [part for part in bank.parts if part in ("surface", "wall", "clutter")]
-    left = [_without(room, forms) for room in bank.rooms if _free([room.name], forms)]
-    rooms = {room.name: room for room in left if all(room.deck(part) for part in decks)}
+    rooms = {room.name: room for room in _left(bank, forms)}
     room = rooms[deal("prompt room", list(rooms))] if rooms else _without(bank.neutral, forms)
     filled, every = {"room": room.name}, max(1, len(rooms))
-    for part in decks:
+    for part in bank.decks:
         if cards := room.deck(part):
             filled[part] = deal(f"prompt {part}: {', '.join(filled.values())}", cards, every)
             every *= len(cards)
@@ -102,9 +101,17 @@ def draw_prompt(bank: PromptBank, deal: Deals) -> dict[str, Any]:
 
 
 def protected_words(language: Iterable[str]) -> frozenset[str]:
-    """Names and colours of what instructions are about, in lower case; not what every picture shows, such as a table."""
+    """Names and colours of what instructions are about, in lower case; not what all pictures show, such as tables."""
     things = [thing for instruction in language for thing in named_things(instruction)]
-    return frozenset(word for thing in things for word in _words(thing.phrase)) - SCENERY - EMPTY
+    words = {word for thing in things for word in _words(thing.phrase)}
+    return frozenset(word for word in words if _forms(word).isdisjoint(SCENERY | EMPTY))
+
+
+@lru_cache(maxsize=64)  # variants of an episode ask for the same
+def _left(bank: PromptBank, forms: frozenset[str]) -> tuple[Room, ...]:
+    """The rooms that can still fill the template, with what is left of them."""
+    rooms = [_without(room, forms) for room in bank.rooms if _free([room.name], forms)]
+    return tuple(room for room in rooms if all(room.deck(part) for part in bank.decks))
 
 
 def _without(room: Room, forms: frozenset[str]) -> Room:
@@ -141,7 +148,7 @@ def _check_template(template: str) -> None:
         raise RequestError(f"template={template!r}: {error}; write {{surface}} for what is filled in") from error
     if not asked <= set(PARTS) or "surface" not in asked:
         raise RequestError(
-            f"template={template!r} asks for {sorted(asked)}; it needs surface, and may have {PARTS[1:]}"
+            f"template={template!r} asks for {sorted(asked)}; it needs surface, and may have {', '.join(PARTS[1:])}"
         )
 
 

@@ -15,6 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from augment.check import CHECKS
 from augment.compose import Composite, Light
@@ -24,12 +25,13 @@ from augment.models.packs import ROLES, Component, Pack
 from augment.models.runtime import Runtime
 from augment.pipeline import EXECUTORS, Flow, Perception
 from augment.plan import Recipe, Step
+from augment.prompts import PromptBank, Room
 from augment.scene import Survey
 from augment.segment import SEGMENTERS, Grounded
 from augment.types import Role
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-PATH_KEYS = ("path", "keep_always", "masks", "references", "robot_masks", "object_masks", "source", "file")
+PATH_KEYS = ("path", "keep_always", "masks", "references", "robot_masks", "object_masks", "source", "file", "prompts")
 """Values that Hydra's grammar must not take apart."""
 
 T = TypeVar("T")
@@ -112,6 +114,25 @@ def build_runtime(config: DictConfig) -> Runtime:
     runtime = typed(Runtime, OmegaConf.masked_copy(config.models, names), "models")
     runtime.check()
     return runtime
+
+
+def build_prompts(name: str, where: str) -> PromptBank:
+    """The bank of that name in configs/prompts, or of a YAML file of one's own. Raises RequestError."""
+    where = f"{where}={name}"
+    written = _bank(name, where)
+    rooms = _sections(written.pop("rooms", {}), f"{where}: rooms")
+    neutral = _sections({"neutral": written.pop("neutral", None)}, where)
+    bank = typed(PromptBank, OmegaConf.create(written), where)
+    bank = replace(
+        bank,
+        rooms=tuple(typed(Room, room, f"{where}: rooms.{key}") for key, room in rooms.items()),
+        neutral=typed(Room, neutral["neutral"], f"{where}: neutral") if neutral else bank.neutral,
+    )
+    try:
+        bank.check()
+    except RequestError as error:
+        raise RequestError(f"{where}: {error}") from error
+    return bank
 
 
 def build_executor(config: DictConfig) -> Any:
@@ -213,6 +234,53 @@ def _component(node: DictConfig | None, where: str) -> Component | None:
     except RequestError as error:
         raise RequestError(f"{where}: {error}") from error
     return component
+
+
+def _bank(name: str, where: str) -> dict[str, Any]:
+    """A bank of prompts as it is written; with `extends`, added to the bank of that name."""
+    known = sorted(path.stem for path in (CONFIGS / "prompts").glob("*.yaml"))
+    if name in known:
+        return _mapping(CONFIGS / "prompts" / f"{name}.yaml", where)
+    if not name.endswith((".yaml", ".yml")):
+        raise RequestError(f"{where}: known: {', '.join(known)}, or a YAML file of your own{_hint(name, known)}")
+    own = _mapping(Path(name).expanduser(), where)
+    base = own.pop("extends", None)
+    if base is None:
+        return own
+    if base not in known:
+        raise RequestError(f"{where}: {_unknown('extends', str(base), known)}")
+    extended: dict[str, Any] = _extended(_bank(base, where), own)
+    return extended
+
+
+def _mapping(path: Path, where: str) -> dict[str, Any]:
+    """A YAML file as plain values."""
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
+        raise RequestError(f"{where} cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise RequestError(f"{where} is a list; write keys, such as those of configs/prompts/rooms.yaml")
+    return {str(key): value for key, value in values.items()}
+
+
+def _extended(base: Any, own: Any) -> Any:
+    """Mappings are merged, lists go on, all else is replaced."""
+    if isinstance(base, dict) and isinstance(own, dict):
+        return base | {key: _extended(base.get(key), value) for key, value in own.items()}
+    if isinstance(base, list) and isinstance(own, list):
+        return base + [item for item in own if item not in base]
+    return own
+
+
+def _sections(values: Any, where: str) -> dict[str, Any]:
+    """The sections of a mapping; null for one is none."""
+    if not isinstance(values, dict):
+        raise RequestError(f"{where}: {values!r} is no mapping of names to sections")
+    for key, value in values.items():
+        if not isinstance(value, dict | None):
+            raise RequestError(f"{where}: {key} is {value!r}; write its keys below it, or null to leave it out")
+    return {str(key): OmegaConf.create(value) for key, value in values.items() if value is not None}
 
 
 def _split(override: str) -> tuple[str, str]:

@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from augment.errors import RequestError
-from augment.generate import Texture
+from augment.generate import Generator, Photo, Texture
 from augment.plan import Dealer, Recipe, Step, content_hash, make_plan, plan_json, random_for
 from augment.types import Role
 
@@ -74,3 +76,17 @@ def test_materials_of_an_episode_do_not_repeat() -> None:
     for place in ("wall", "support"):
         assert len({plan.steps[0].choices[place]["family"] for plan in plans}) == 6
     assert [make_plan(recipe(9), "r", 7, "e", variant, 0) for variant in range(6)] == plans
+
+
+@pytest.mark.parametrize(("name", "known"), [("texture", "6f068e6ff40694a8"), ("photo", "6f877ebee0a08792")])
+def test_plans_are_what_they_always_were_whatever_the_instruction(name: str, known: str, tmp_path: Path) -> None:
+    """A plan that changes is work that is done again, and another dataset from the same recipe."""
+    for number in range(3):
+        Image.fromarray(np.full((4, 4, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
+    generator: Generator = Photo(str(tmp_path)) if name == "photo" else Texture()
+    asked = Recipe(2, tuple(Role)[:4], (Step("background", name, generator),))
+    for language in ((), ("put the red cube on the plate",)):
+        plans = [
+            make_plan(asked, "r", 7, "e", variant, attempt, language) for variant in range(5) for attempt in range(2)
+        ]
+        assert content_hash([plan_json(plan) for plan in plans]) == known

@@ -18,6 +18,7 @@ from augment.generate import Generator, Texture
 from augment.layers import Layers
 from augment.pipeline import Flow, Job, Ledger, Perception, Receipt, Schedule, Serial, Status, Worker
 from augment.plan import Recipe, Step
+from augment.prompts import PromptBank, draw_prompt
 from augment.scene import Survey
 from augment.segment import Recorded
 from augment.types import Deals, Role, SceneView
@@ -230,6 +231,40 @@ def test_checks_learn_where_the_new_support_is(
     flow = make_flow(generator, Supported(attempts=1), keep_always=tmp_path)
     outcomes = [make_worker(dataset, tmp_path / "w", flow)(Job(entry.id, 0)).outcome for entry in dataset.entries]
     assert {outcome.reason for outcome in outcomes if outcome} == {reason}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A dataset whose episodes come with an instruction."""
+
+    dataset: Dataset
+
+    def open(self, episode_id: str) -> Episode:
+        return replace(self.dataset.open(episode_id), language=("put the red cube on the plate",))
+
+    def frame_writer(self, episode_id: str, camera: str, path: Path) -> FrameWriter:
+        return self.dataset.frame_writer(episode_id, camera, path)
+
+
+@dataclass(frozen=True)
+class Listening(Generator):
+    """Inverts the picture, and remembers what it was told."""
+
+    def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]:
+        return draw_prompt(PromptBank(), deal)
+
+    def __call__(self, choices: Mapping[str, Any], scene: SceneView, picture: np.ndarray) -> np.ndarray:
+        return 255 - picture
+
+
+def test_generators_learn_the_instruction(dataset: Dataset, tmp_path: Path) -> None:
+    worker = replace(make_worker(dataset, tmp_path / "work", make_flow(Listening())), source=Told(dataset))
+    episode = dataset.entries[0].id
+    assert worker(Job(episode, 0)).outcome.status == Status.DONE
+    (part,) = Ledger(tmp_path / "work").parts([episode], 1)
+    choices = part.provenance.plan["steps"][0]["choices"]
+    assert choices["protected"] == ["cube", "plate", "red"]
+    assert choices["prompt"].startswith("photo of an empty table")
 
 
 def test_an_exception_fails_its_variant_only(dataset: Dataset, tmp_path: Path) -> None:
