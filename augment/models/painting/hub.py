@@ -1,10 +1,12 @@
 """Opening folders as diffusers keeps them: pipelines of Stable Diffusion, ControlNets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers.utils import logging
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from augment.errors import RequestError
@@ -42,8 +44,9 @@ def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
         readers.append(_reader(folder, "_2", CLIPTextModelWithProjection, -2))
     unet, vae = _load(UNet2DConditionModel, folder / "unet"), _load(AutoencoderKL, folder / "vae")
     device, dtype = runtime.place()
-    for network in (unet, vae, *(reader.encoder for reader in readers)):
-        network.to(device, dtype)
+    with silently():
+        for network in (unet, vae, *(reader.encoder for reader in readers)):
+            network.to(device, dtype)
     where = str(folder / SCHEDULER)
     base = TextToImage(unet, vae, tuple(readers), levels_of(config, where), prediction_of(config, where))
     _check_fit(base, folder)
@@ -52,7 +55,9 @@ def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
 
 def open_controlnet(folder: Path, base: TextToImage) -> Control:
     """A ControlNet for a base, on its device. Raises RequestError where it is damaged, or made for another base."""
-    network = _load(ControlNetModel, folder).to(base.device, base.dtype)
+    network = _load(ControlNetModel, folder)
+    with silently():
+        network.to(base.device, base.dtype)
     config, own = network.config, base.unet.config
     for name in ("block_out_channels", "cross_attention_dim"):
         if config[name] != own[name]:
@@ -82,7 +87,7 @@ def _load(architecture: Any, folder: Path) -> Any:
     """A network with its weights, in half precision where only that is there. Fetches nothing, unpickles nothing."""
     variant = "fp16" if any(folder.glob("*.fp16.safetensors")) and not _plain(folder) else None
     try:
-        with quietly():
+        with quietly(), silently():
             network = architecture.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, variant=variant, low_cpu_mem_usage=False
             )
@@ -112,3 +117,14 @@ def _check_fit(base: TextToImage, folder: Path) -> None:
         )
     if not base.vae.config.scaling_factor:
         raise RequestError(f"{folder}: the vae's config.json has no scaling_factor; copy it from the model's page")
+
+
+@contextmanager
+def silently() -> Iterator[None]:
+    """Without the remarks of diffusers, that say nothing here."""
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
