@@ -29,13 +29,13 @@ from augment.layers import (
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover, uncover_behind
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Survey, measure_grain
+from augment.scene import Survey, find_alpha, measure_grain
 from augment.segment import Segmenter
 from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 7  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
+SCHEMA = 8  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -214,6 +214,8 @@ def _make_layers(
         with clock("plate"):
             background, hole = leave_out(background, samples, more)
             background = replace(background, grain=measure_grain(samples, background.plate, hole))
+        with clock("alpha"):
+            writer.store_alpha(find_alpha(frames, background, hole, (*found, *more)))
         with clock("layers"):
             writer.finish(made_from, background, background.plate, hole)
 
@@ -231,11 +233,14 @@ def _restage_camera(
         for start in range(0, len(frames), window):
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
-                keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
-                keep[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
+                keep, alpha = (
+                    known(flow.recipe.preserve, clip.start, clip.stop) for known in (layers.keep, layers.alpha)
+                )
+                blank = [is_blank(frame) for frame in clip.frames]
+                keep[blank], alpha[blank] = True, 0  # nothing to see, nothing to restage
             with clock("compose"):
                 backdrop = layers.backdrop(plate, clip.start, clip.stop)
-                composed, exact = flow.composite(clip, keep, backdrop)
+                composed, exact = flow.composite(clip, keep, backdrop, alpha)
             with clock("encode"):
                 decoded = writer.write(composed)
             with clock("check"):
