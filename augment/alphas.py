@@ -55,7 +55,6 @@ def find_stored(folder: Path, shape: tuple[int, int, int]) -> tuple[StoredAlpha,
 
 def write_alpha(path: Path, alpha: AlphaTrack) -> None:
     """One PNG for every frame of which anything is said; no file if there is none."""
-    path.parent.mkdir(exist_ok=True)
     said = False
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for start in range(0, len(alpha), WINDOW):

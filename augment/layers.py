@@ -264,8 +264,12 @@ class LayersWriter:
 
     def store_alpha(self, alphas: Iterable[AlphaTrack]) -> None:
         """Likewise of alpha, as far as there is any."""
+        folder = self._unfinished / "alpha"
+        folder.mkdir()
         for number, alpha in enumerate(alphas):
-            write_alpha(self._unfinished / "alpha" / f"{number:02d}-{alpha.role}.zip", alpha)
+            write_alpha(folder / f"{number:02d}-{alpha.role}.zip", alpha)
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
     def finish(
         self,

@@ -15,6 +15,7 @@ from robot_io.types import FrameSource
 
 TRANSPARENT = {"glass", "transparent", "clear", "crystal"}  # words of a label
 MOVABLE = (Role.ROBOT, Role.OBJECT)
+EVERY = 4  # frames: what hangs somewhere does so for a while
 SWING = 0.06  # of the height, from frame to frame
 SAMPLES = 16  # frames that tell how transparent a thing is as a whole
 
@@ -66,7 +67,7 @@ class Scene:
 class ThinParts:
     """An AlphaTrack, computed when it is read, of what is outside of all masks but hangs from them.
 
-    Seen in two frames at least, one after the other, unless there is only one.
+    It is seen in two frames at least, one after the other, unless there is only one.
     """
 
     scene: Scene
@@ -78,8 +79,8 @@ class ThinParts:
 
     def read(self, start: int, stop: int) -> UInt8[np.ndarray, "t h w"]:
         stop = min(stop, len(self))
-        first, last = max(0, start - 1), min(len(self), stop + 1)
-        found = np.stack(self._found(first, last))
+        first, last = max(0, start - 1) // EVERY * EVERY, min(len(self), -(-stop // EVERY) * EVERY + 1)
+        found = self._found(first, last)
         if len(self) > 1 and found.any():
             near = grow(found > 0, pixels(SWING, found.shape[1]))
             beside = np.zeros_like(near)
@@ -88,16 +89,22 @@ class ThinParts:
             found[~beside] = 0
         return found[start - first : stop - first]
 
-    def _found(self, start: int, stop: int) -> list[UInt8[np.ndarray, "h w"]]:
-        clip = self.scene.frames.read(start, stop)
-        keep = np.logical_or.reduce([track.read(start, stop) for track in self.tracks])
-        found = []
-        for index, frame in enumerate(clip.frames):
-            if is_blank(frame) or not keep[index].any():
-                found.append(np.zeros(frame.shape[:2], dtype=np.uint8))
-            else:
-                plate, unknown = self.scene.at(start + index)
-                found.append(thin_parts(frame, plate, keep[index], unknown))
+    def _found(self, first: int, last: int) -> UInt8[np.ndarray, "t h w"]:
+        """Each by itself; one frame in `EVERY` tells whether those around it are looked at."""
+        clip = self.scene.frames.read(first, last)
+        keep = np.logical_or.reduce([track.read(first, last) for track in self.tracks])
+        found = np.zeros(keep.shape, dtype=np.uint8)
+
+        def look(index: int) -> bool:
+            frame = clip.frames[index]
+            if keep[index].any() and not is_blank(frame):
+                found[index] = thin_parts(frame, *self.scene.at(first + index), keep[index])
+            return bool(found[index].any())
+
+        around = {index: range(max(0, index - EVERY + 1), index + EVERY) for index in range(0, len(clip), EVERY)}
+        more = {beside for index, indices in around.items() if look(index) for beside in indices}
+        for index in sorted(more & set(range(len(clip))) - set(around)):
+            look(index)
         return found
 
 
