@@ -144,12 +144,17 @@ class Layers:
         return self._union({*preserve, Role.OTHER}, start, stop)
 
     def alpha(self, preserve: Iterable[Role], start: int, stop: int) -> UInt8[np.ndarray, "t h w"]:
-        """Share of the foreground, 1..255, where more is known than the masks of the preserved roles say; else 0."""
+        """Share of the foreground, 1..255, where more is known than the masks of the preserved roles say; else 0.
+
+        Of every role; where another one is preserved, its masks decide.
+        """
         stop, roles = min(stop, self.length), {*preserve, Role.OTHER}
         said = np.zeros((stop - start, self.height, self.width), dtype=np.uint8)
         for alpha in self._alphas:
             if alpha.role in roles:
-                np.maximum(said, alpha.read(start, stop), out=said)
+                found = alpha.read(start, stop)
+                found[self._union(roles - {alpha.role}, start, stop)] = 0
+                np.maximum(said, found, out=said)
         return said
 
     @cached_property

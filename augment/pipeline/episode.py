@@ -233,9 +233,8 @@ def _restage_camera(
         for start in range(0, len(frames), window):
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
-                keep, alpha = (
-                    known(flow.recipe.preserve, clip.start, clip.stop) for known in (layers.keep, layers.alpha)
-                )
+                keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
+                alpha = layers.alpha(flow.recipe.preserve, clip.start, clip.stop)
                 blank = [is_blank(frame) for frame in clip.frames]
                 keep[blank], alpha[blank] = True, 0  # nothing to see, nothing to restage
             with clock("compose"):

@@ -14,11 +14,16 @@ from scipy import ndimage
 from augment.compose import Composite
 from augment.images import grow
 from augment.layers import Layers, LayersWriter, open_layers
-from augment.scene import find_alpha
+from augment.pipeline import Perception
+from augment.pipeline.episode import prepare
+from augment.pipeline.stopwatch import Stopwatch
+from augment.scene import Survey, find_alpha
+from augment.segment import Recorded
 from augment.types import AlphaTrack, Background, Role, Stability
 from robot_io.errors import EpisodeError
 from robot_io.memory import ArrayFrames, ArrayMask
-from tests.scenes import wall
+from robot_io.types import Episode, FrameWriter
+from tests.scenes import episode, wall
 
 HEIGHT, WIDTH, LENGTH = 120, 160, 6
 DARK, LIGHT = (25, 22, 30), (236, 232, 225)
@@ -70,11 +75,12 @@ def world(
     shadow: float = 0.4,
     noise: float = 1.5,
     colour_of_shadow: tuple[float, float, float] = (1, 1, 1),
+    length: int = LENGTH,
 ) -> World:
     """An arm comes from above and sways; a cable hangs from it to the lower border; its soft shadow lies beside it."""
     rng, behind = np.random.default_rng(0), plate().astype(np.float32)
     frames, masks, alphas, gains = [], [], [], []
-    for index in range(LENGTH):
+    for index in range(length):
         right = 60 + 4 * index
         mask = np.zeros((HEIGHT, WIDTH), bool)
         mask[:50, right : right + 24] = True
@@ -87,7 +93,7 @@ def world(
         masks.append(mask)
         alphas.append(np.where(mask, 0, alpha))
         gains.append(gain)
-    still = np.zeros((LENGTH, 8), np.float32)
+    still = np.zeros((length, 8), np.float32)
     background = Background(Stability.STATIC, still, np.array(gains, np.float32), plate(), 0.0)
     return World(np.stack(frames), np.stack(masks), background, np.stack(alphas))
 
@@ -108,6 +114,16 @@ def test_windows_may_be_cut_anywhere() -> None:
     (thin,) = find_alpha(ArrayFrames("front", made.frames), made.background, NOTHING, made.tracks())
     pieces = [thin.read(start, stop) for start, stop in ((0, 1), (1, 4), (4, 99))]
     np.testing.assert_array_equal(np.concatenate(pieces), thin.read(0, LENGTH))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 200), (7, 5)])
+def test_tiny_pictures_have_none(height: int, width: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    masks = np.zeros(frames.shape[:3], bool)
+    masks[:, 0, 0] = True
+    tracks = [ArrayMask(role, "glass", masks) for role in ROLES]
+    for alpha in find_alpha(ArrayFrames("front", frames), Background.still(frames[1], 2), ~masks[0], tracks):
+        assert not alpha.read(0, 2).any()
 
 
 def test_one_frame_is_enough() -> None:
@@ -280,6 +296,18 @@ def test_alpha_is_stored_as_it_is(tmp_path: Path) -> None:
     assert stored(made, tmp_path / "again").digest == layers.digest
 
 
+def test_a_cable_before_what_is_kept_is_kept_with_it(tmp_path: Path) -> None:
+    made = world()
+    sink = np.zeros_like(made.masks)
+    sink[:, 80:] = True
+    layers = stored(made, tmp_path / "layers", [*made.tracks(), ArrayMask(Role.GOAL, "sink", sink)])
+    said = layers.alpha([Role.ROBOT], 0, LENGTH)
+    assert said[:, 80:].any()
+    kept = layers.alpha([Role.ROBOT, Role.GOAL], 0, LENGTH)
+    assert not kept[:, 80:].any()
+    np.testing.assert_array_equal(kept[:, :80], said[:, :80])
+
+
 def paint(path: Path, pictures: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
@@ -321,3 +349,41 @@ def test_painted_alpha_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     paint(layers.folder / "alpha" / "cable.zip", {})
     with pytest.raises(EpisodeError, match="ends in one of robot, object"):
         open_layers(layers.folder).alpha(ROLES, 0, 1)
+
+
+class InMemory:
+    """A Source over one episode."""
+
+    def __init__(self, episode: Episode) -> None:
+        self._episode = episode
+
+    def open(self, episode_id: str) -> Episode:
+        return self._episode
+
+    def frame_writer(self, episode_id: str, camera: str, path: Path) -> FrameWriter:
+        raise NotImplementedError
+
+
+def prepared(episode: Episode, root: Path) -> dict[str, Layers]:
+    perception = Perception(Survey(), Recorded())
+    return prepare(perception, InMemory(episode), episode.id, root, Stopwatch())
+
+
+def test_the_pipeline_stores_alpha(tmp_path: Path) -> None:
+    made = world(length=18)
+    frames = {camera: ArrayFrames(camera, made.frames) for camera in ("front", "without tracks")}
+    masks = {"front": tuple(made.tracks())}
+    layers = prepared(Episode("0" * 16, "demo_0", 18, frames, {}, masks=masks), tmp_path)
+    found, on = layers["front"].alpha(ROLES, 0, 18) / 255, made.alpha > 0
+    assert np.abs(found - made.alpha)[on].mean() < 0.25  # where the plate is known, and it is not all over
+    assert found[made.alpha > 0.9].mean() > 0.7
+    assert not layers["without tracks"].alpha(ROLES, 0, 18).any()
+
+
+def test_a_moving_camera_has_none(tmp_path: Path) -> None:
+    recorded = episode()
+    tracks = tuple(replace(track, label="glass") for track in recorded.masks["front"])
+    layers = prepared(replace(recorded, masks=dict.fromkeys(recorded.cameras, tracks)), tmp_path)
+    assert layers["wrist"].stability == Stability.MOVING
+    assert not (layers["wrist"].folder / "alpha").exists()
+    assert not layers["wrist"].alpha(ROLES, 0, recorded.length).any()
