@@ -1,5 +1,6 @@
 """Soft alpha: what the masks cannot say of thin and of transparent things, told from the clean plate."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,7 @@ def find_alpha(
         return []
     carrier = Role.ROBOT if any(track.role == Role.ROBOT for track in moving) else Role.OBJECT
     scene = Scene(frames, background, hole)
-    clear = [track for track in moving if TRANSPARENT & set(track.label.lower().split())]
+    clear = [track for track in moving if TRANSPARENT & set(re.split(r"\W+", track.label.lower()))]
     opaque = [track for track in moving if track not in clear]
     seen_through = {role: [track for track in clear if track.role == role] for role in MOVABLE}
     return [
