@@ -14,6 +14,7 @@ from augment.pipeline import Flow, Schedule
 from augment.pipeline.episode import Source, prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.summary import measured
+from augment.types import Role
 from robot_io.types import FrameSource, Part
 from workflows.preview import spread
 
@@ -52,7 +53,10 @@ def _stories(flow: Flow, source: Source, root: Path, made: Mapping[str, Sequence
 def _sheet(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int, np.ndarray]) -> np.ndarray:
     indices = spread(len(frames), COLUMNS)
     recorded = [frames.read(index, index + 1).frames for index in indices]
-    masked = [overlay(clip, layers.masks(index, index + 1)) for clip, index in zip(recorded, indices, strict=True)]
+    masked = [
+        overlay(clip, layers.masks(index, index + 1), layers.alpha(tuple(Role), index, index + 1))
+        for clip, index in zip(recorded, indices, strict=True)
+    ]
     hole = np.where(layers.hole[..., None], np.uint8(255), layers.plate // 2)
     rows = [
         (f"recorded: frames {', '.join(map(str, indices))}", [clip[0] for clip in recorded]),
@@ -88,17 +92,23 @@ def _animation(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[
 
 def restaged_frame(flow: Flow, frames: FrameSource, layers: Layers, plate: np.ndarray, index: int) -> np.ndarray:
     """One frame as it was composed, before encoding; uint8 `(h, w, 3)`."""
-    keep = layers.keep(flow.recipe.preserve, index, index + 1)
-    composed, _ = flow.composite(frames.read(index, index + 1), keep, layers.backdrop(plate, index, index + 1))
+    keep, alpha = _kept(flow, layers, index)
+    composed, _ = flow.composite(frames.read(index, index + 1), keep, layers.backdrop(plate, index, index + 1), alpha)
     return np.asarray(composed.frames[0])
 
 
 def _shadows(flow: Flow, frames: FrameSource, layers: Layers, index: int) -> np.ndarray:
-    keep = layers.keep(flow.recipe.preserve, index, index + 1)
+    keep, alpha = _kept(flow, layers, index)
     backdrop = layers.backdrop(layers.plate, index, index + 1)
     clip = frames.read(index, index + 1)
-    left = flow.composite.light_left(clip, keep, backdrop)[0]
+    left = flow.composite.light_left(clip, keep, backdrop, alpha)[0]
     return np.asarray(np.where(keep[0, ..., None], clip.frames[0] // 3, left))
+
+
+def _kept(flow: Flow, layers: Layers, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mask and soft alpha of one frame, `(1, h, w)`."""
+    preserve = flow.recipe.preserve
+    return layers.keep(preserve, index, index + 1), layers.alpha(preserve, index, index + 1)
 
 
 def _plate(part: Part, camera: str) -> np.ndarray:

@@ -31,7 +31,7 @@ from augment.pipeline.new_scene import Filmed, NewScene
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover, uncover_behind
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Survey, measure_grain
+from augment.scene import Survey, find_alpha, measure_grain
 from augment.segment import Segmenter
 from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError
@@ -220,6 +220,8 @@ def _make_layers(
         with clock("plate"):
             background, hole = leave_out(background, samples, more)
             background = replace(background, grain=measure_grain(samples, background.plate, hole))
+        with clock("alpha"):
+            writer.store_alpha(find_alpha(frames, background, hole, (*found, *more)))
         with clock("layers"):
             writer.finish(made_from, background, background.plate, hole)
 
@@ -240,12 +242,14 @@ def _restage_camera(
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
-                keep |= scene.spared(clip.start, clip.stop)
-                keep[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
+                alpha = layers.alpha(flow.recipe.preserve, clip.start, clip.stop)
+                untouched = scene.spared(clip.start, clip.stop)
+                untouched[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
+                keep, alpha = keep | untouched, np.where(untouched, np.uint8(0), alpha)
             with clock("generate"):
                 backdrop = layers.backdrop(scene.behind(clip, keep), clip.start, clip.stop)
             with clock("compose"):
-                composed, exact = flow.composite(clip, keep, backdrop)
+                composed, exact = flow.composite(clip, keep, backdrop, alpha)
             with clock("encode"):
                 decoded = writer.write(composed)
             with clock("check"):
