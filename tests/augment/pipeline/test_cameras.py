@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -79,9 +80,10 @@ def heard() -> Iterator[None]:
 
 @pytest.mark.usefixtures("heard")
 def test_an_interruption_ends_all_threads() -> None:
-    ended: list[str] = []
+    together, ended = Barrier(3, timeout=PATIENCE), []
 
     def work(camera: str, episode: Episode, own: Stopwatch) -> None:
+        together.wait()
         if camera == "side":
             os.kill(os.getpid(), signal.SIGINT)
         try:
@@ -92,6 +94,9 @@ def test_an_interruption_ends_all_threads() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         at_once(work, CAMERAS, lambda: opened(*CAMERAS), Stopwatch())
+    deadline = time.monotonic() + PATIENCE
+    while len(ended) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert sorted(ended) == sorted(CAMERAS)
 
 
