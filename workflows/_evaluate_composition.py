@@ -13,6 +13,7 @@ from augment.errors import RequestError
 from augment.evaluation.composition import edge_error, extent, support_edge
 from augment.evaluation.variety import variety
 from augment.generate.ranking import seam
+from augment.models.base import Detector, PromptedSegmenter
 from augment.models.doors import open_detector, open_painter, open_segmenter
 from augment.models.packs import Pack
 from augment.models.painting.base import Canvas, Painter, Sampling, Start, Wording
@@ -53,7 +54,7 @@ def table(pack: Pack, runtime: Runtime, ways: Mapping[str, Sampling], pictures: 
     if pack.detector is None or pack.segmenter is None:
         raise RequestError("of=composition finds robots in pictures: it needs a pack with detector and segmenter")
     painter, stages = open_painter(pack, runtime), list(_stages(pictures, seed))
-    find = _Finder(pack, runtime)
+    find = _Finder(open_detector(pack.detector, runtime), open_segmenter(pack.segmenter, runtime))
     for name, sampling in ways.items():
         rows = [_measure(painter, find, stage, sampling, number) for number, stage in enumerate(stages)]
         cells = {column: _interval([each[column] for each in rows]) for column in rows[0]}
@@ -67,8 +68,10 @@ def sheet(pack: Pack, runtime: Runtime, ways: Mapping[str, Sampling], pictures: 
     """The recorded pictures, and below them each way."""
     painter, stages = open_painter(pack, runtime), list(_stages(pictures, seed))
     rows = [[stage.picture for stage in stages]]
-    for sampling in ways.values():
-        rows.append([_paint(painter, stage, sampling, number)[0] for number, stage in enumerate(stages)])
+    rows += [
+        [_paint(painter, stage, sampling, number)[0] for number, stage in enumerate(stages)]
+        for sampling in ways.values()
+    ]
     return np.concatenate([np.concatenate(each, axis=1) for each in rows])
 
 
@@ -146,19 +149,15 @@ def _measure(painter: Painter, find: "_Finder", stage: Stage, sampling: Sampling
 class _Finder:
     """The union of all that is found as a robot."""
 
-    pack: Pack
-    runtime: Runtime
+    detector: Detector
+    segmenter: PromptedSegmenter
 
     def __call__(self, picture: Picture) -> Mask:
-        detector, segmenter = (
-            door(component, self.runtime)
-            for door, component in ((open_detector, self.pack.detector), (open_segmenter, self.pack.segmenter))
-        )
-        found = detector([picture], [ROBOT])[0]
+        found = self.detector([picture], [ROBOT])[0]
         boxes = found.boxes[found.scores[:, 0] > SURE]
         if not len(boxes):
             return np.zeros(picture.shape[:2], dtype=np.bool_)
-        return np.asarray(segmenter(segmenter.embed([picture])[0], boxes).masks.any(axis=0))
+        return np.asarray(self.segmenter(self.segmenter.embed([picture])[0], boxes).masks.any(axis=0))
 
 
 def _interval(values: Sequence[float]) -> str:
