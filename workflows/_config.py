@@ -29,7 +29,18 @@ from augment.segment import SEGMENTERS, Grounded
 from augment.types import Role
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-PATH_KEYS = ("path", "keep_always", "masks", "references", "robot_masks", "object_masks", "source", "file")
+PATH_KEYS = (
+    "path",
+    "keep_always",
+    "masks",
+    "references",
+    "robot_masks",
+    "object_masks",
+    "source",
+    "file",
+    "base",
+    "autoencoder",
+)
 """Values that Hydra's grammar must not take apart."""
 
 T = TypeVar("T")
