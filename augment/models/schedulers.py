@@ -22,7 +22,7 @@ ZERO_TERMINAL: Mapping[str, Any] = {
     "timestep_spacing": "trailing",
     "clip_sample": False,
     "set_alpha_to_one": True,
-    "steps_offset": 0,
+    "steps_offset": 1,
 }
 """Of models trained from scratch: their last level, where sampling starts, is noise alone (Lin et al. 2024)."""
 

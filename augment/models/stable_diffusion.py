@@ -111,6 +111,8 @@ def load(architecture: Any, folder: Path) -> Any:
         raise RequestError(f"{folder}: no {architecture.__name__} can be read from it ({error})") from error
     finally:
         logging.set_verbosity(level)
+    if hasattr(part, "register_to_config"):
+        part.register_to_config(_name_or_path=None)  # or where it was read from would be written with it
     return part.float() if safely else part
 
 

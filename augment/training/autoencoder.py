@@ -13,7 +13,7 @@ from torch.nn import functional
 from augment.models.small_diffusion import small_autoencoder
 from augment.models.stable_diffusion import AUTOENCODER, scaled_latents, side_of, suited
 from augment.training.crops import HELD_OUT, Crops, check_size, pictures_of
-from augment.training.method import Data, Loss, Method, Picture, Task, Workshop
+from augment.training.method import Data, Loss, Method, Picture, Task, Workshop, save_half
 from augment.training.sheets import shown, tiled
 
 EDGES, PRIOR = 1.0, 1e-5  # weights of the terms
@@ -42,7 +42,7 @@ class Autoencoder(Method):
 
         def save(network: Any, folder: Path) -> None:
             scale(network, measured, device)
-            network.half().save_pretrained(folder / AUTOENCODER)
+            save_half(network, folder / AUTOENCODER)
 
         truth, _ = pictures_of(shown(Crops(held, self.size, 1, self.seed)), device)
 

@@ -38,7 +38,7 @@ from augment.training.crops import (
     noise_like,
     pictures_of,
 )
-from augment.training.method import Data, Loss, Method, Picture, Task, Workshop
+from augment.training.method import Data, Loss, Method, Picture, Task, Workshop, save_half
 from augment.training.scenes import Scenes
 from augment.training.sheets import drawn, shown, tiled
 
@@ -95,7 +95,7 @@ class Base(Method):
             model.tokenizer.save_pretrained(folder / TOKENIZER)
             parts = {UNET: network.unet, TEXT_ENCODER: network.text_encoder, AUTOENCODER: model.autoencoder}
             for name, part in parts.items():
-                part.half().save_pretrained(folder / name)
+                save_half(part, folder / name)
             write_layout(folder, model.scheduler)
 
         held_crops = Crops(held, self.size, 1, self.seed)

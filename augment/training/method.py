@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from augment.errors import RequestError
+from augment.models.hub import quietly
 from augment.training.examples import Examples
 from augment.training.scenes import Scenes
 
@@ -128,4 +129,5 @@ class Method(Training, ABC):
 
 def save_half(network: Any, folder: Path) -> None:
     """As exact as needed, in half the space."""
-    network.half().save_pretrained(folder)
+    with quietly():
+        network.half().save_pretrained(folder)
