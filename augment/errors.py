@@ -11,3 +11,7 @@ class RunError(Exception):
 
 class UnseenError(Exception):
     """What has to stay cannot be found on a camera, which is left as recorded for this reason."""
+
+
+class PaintError(Exception):
+    """Networks could not make a picture: numbers that are none, or not enough memory. The variant is turned down."""

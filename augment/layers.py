@@ -84,7 +84,7 @@ class StoredTrack:
 
 @dataclass(frozen=True)
 class Layers:
-    """One camera's layers, read in windows. A SceneView for generators."""
+    """One camera's layers, read in windows."""
 
     folder: Path
     camera: str
@@ -100,8 +100,10 @@ class Layers:
     problem: str | None
     """Why what has to stay could not be found, where that is so."""
 
-    def backdrop(self, new: UInt8[np.ndarray, "h w 3"], start: int, stop: int) -> Backdrop:
-        """A new plate behind frames `start:stop`."""
+    def backdrop(
+        self, new: UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "t h w 3"], start: int, stop: int
+    ) -> Backdrop:
+        """A new plate, or new backgrounds, behind frames `start:stop`."""
         window = slice(start, stop)
         grain = np.array(self.grain, dtype=np.float32)
         return Backdrop(self.plate, self.hole, new, self.warps[window], self.gains[window], grain)

@@ -37,6 +37,14 @@ class Recipe:
             raise RequestError(f"recipe.variants={self.variants}; at least 1 is needed")
         if not self.steps:
             raise RequestError("recipe.steps is empty; a recipe needs at least one step, such as texture")
+        filming = ""
+        for step in self.steps:
+            if filming and not step.generator.clip:
+                raise RequestError(
+                    f"recipe.steps.{step.name} makes one plate for all frames, but {filming}, before it, paints frame "
+                    "by frame; put it first, or give both the same granularity"
+                )
+            filming = step.name if step.generator.clip else filming
 
 
 def content_hash(value: Any) -> str:

@@ -19,7 +19,9 @@ __all__ = [
     "Background",
     "Deals",
     "Filler",
+    "Footage",
     "Generates",
+    "KeyFrame",
     "MaskTrack",
     "Plan",
     "PlannedStep",
@@ -27,6 +29,9 @@ __all__ = [
     "SceneView",
     "Stability",
 ]
+
+
+PLATE = 3  # axes of a plate
 
 
 class Stability(StrEnum):
@@ -72,7 +77,8 @@ class Backdrop:
     clean: UInt8[np.ndarray, "h w 3"]
     hole: Bool[np.ndarray, "h w"]
     """Where the clean plate is a guess."""
-    new: UInt8[np.ndarray, "h w 3"]
+    new: UInt8[np.ndarray, "h w 3"] | UInt8[np.ndarray, "t h w 3"]
+    """The new plate, or a new background for each frame of the clip, which lies on it as it is."""
     warps: Float32[Warp, "t"]
     gains: Float32[np.ndarray, "t 3"]
     grain: Float32[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3, dtype=np.float32))
@@ -82,10 +88,37 @@ class Backdrop:
         """A plate as frame `index` of the clip would show it."""
         return exposed(warp(plate, self.warps[index]), self.gains[index])
 
+    def new_behind(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
+        """What is new, as frame `index` of the clip would show it."""
+        return self.behind(self.new, index) if self.new.ndim == PLATE else self.new[index]
+
     def reduced(self, factor: int) -> "Backdrop":
         """The same behind frames reduced by `images.reduced`."""
-        clean, new, hole = reduced(self.clean, factor), reduced(self.new, factor), shares(self.hole, factor) > 0
+        clean, hole = reduced(self.clean, factor), shares(self.hole, factor) > 0
+        plate = self.new.ndim == PLATE
+        new = reduced(self.new, factor) if plate else np.stack([reduced(each, factor) for each in self.new])
         return replace(self, clean=clean, new=new, hole=hole, warps=rescaled(self.warps, 1 / factor))
+
+
+@dataclass(frozen=True, eq=False)
+class KeyFrame:
+    """A recorded frame, laid on the plate, that shows as much as any of what the task is done with."""
+
+    picture: UInt8[np.ndarray, "h w 3"]
+    foreground: Bool[np.ndarray, "h w"]
+    """Robot and manipulated object."""
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """Frames in a row, as they were recorded and with what is to be painted over."""
+
+    start: int
+    """Index of the first one in the recording."""
+    recorded: UInt8[np.ndarray, "t h w 3"]
+    keep: Bool[np.ndarray, "t h w"]
+    behind: UInt8[np.ndarray, "t h w 3"]
+    """The clean plate behind each of them, or what earlier steps of the recipe made of it."""
 
 
 @runtime_checkable
@@ -101,6 +134,14 @@ class SceneView(Protocol):
     def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
         """Where a role is seen in any frame, on the plate."""
         ...
+
+    @property
+    def kept(self) -> Bool[np.ndarray, "h w"]:
+        """What stays as recorded in all frames, on the plate: the support, if it is preserved, and the like."""
+        ...
+
+    @property
+    def key(self) -> KeyFrame: ...
 
 
 @runtime_checkable
@@ -120,9 +161,12 @@ class Generates(Protocol):
     def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]: ...
     def identity(self) -> dict[str, Any]: ...
     def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
+    @property
+    def clip(self) -> int: ...
     def __call__(
         self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "h w 3"]: ...
+    def film(self, choices: Mapping[str, Any], scene: SceneView, footage: Footage) -> UInt8[np.ndarray, "t h w 3"]: ...
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from augment.types import KeyFrame
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Episode, Role
 
@@ -45,3 +46,17 @@ def episode(seed: int = 0, length: int = LENGTH) -> Episode:
         language=("move the square",),
         masks={"front": (ArrayMask(Role.ROBOT, "square", masks),)},
     )
+
+
+class NothingKept:
+    """The part of a SceneView that generators without networks have no use for."""
+
+    plate: np.ndarray
+
+    @property
+    def kept(self) -> np.ndarray:
+        return np.zeros(self.plate.shape[:2], bool)
+
+    @property
+    def key(self) -> KeyFrame:
+        return KeyFrame(self.plate, self.kept)

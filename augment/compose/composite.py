@@ -70,7 +70,7 @@ class Composite:
         return np.asarray(inside | (keep & ~grow(inside, rim)))
 
     def _frame(self, shot: Shot, backdrop: Backdrop, start: int, index: int) -> Picture:
-        new = made = _shaded(backdrop.behind(backdrop.new, index), shot.light)
+        new = made = _shaded(backdrop.new_behind(index), shot.light)
         if (noise := self.grain * backdrop.grain).any():
             made = np.clip(new + grain(start + index, noise, *shot.keep.shape), 0, 255).astype(np.uint8)
         if len(shot.mixed):

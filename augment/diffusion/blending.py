@@ -34,9 +34,7 @@ class Blend:
         return paste(x, self.background(s), self.masks(s))
 
     def background(self, s: int) -> Float[Tensor, "b *shape"]:
-        """The source at level `s`; with the grid's start, where sampling starts."""
-        if s == CLEAN:
-            return precise(self.source)
+        """The source at level `s`, itself at CLEAN; at the grid's start, where sampling starts."""
         return renoise(self.levels, self.source, s, self.noise(STREAM, s if self.fresh else CLEAN, self.source))
 
 
@@ -44,5 +42,6 @@ def paste(
     x: Float[Tensor, "b *shape"], source: Float[Tensor, "b *shape"], mask: Float[Tensor, "..."]
 ) -> Float[Tensor, "b *shape"]:
     """x where the mask is 1, the source where it is 0, exactly, and in between a mixture."""
-    mask = mask.to(x.dtype)
-    return mask * precise(x) + (1 - mask) * precise(source)
+    x, source = precise(x), precise(source)
+    mask = mask.to(x)
+    return mask * x + (1 - mask) * source

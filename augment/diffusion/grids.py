@@ -40,8 +40,10 @@ def leading(start: int, steps: int, offset: int = 1) -> Grid:
 
 def strided(start: int, stride: int) -> Grid:
     """Steps of `stride` levels: 800, 790, ..., 10, CLEAN (methods.md 1.6)."""
-    _check(start, 1 + start // max(stride, 1))
-    return (*range(start, 0, -stride), CLEAN) if start else (0, CLEAN)
+    _check(start, 1)
+    if stride < 1:
+        raise RequestError(f"steps of {stride} levels; at least 1")
+    return (start, *range(start - stride, 0, -stride), CLEAN)
 
 
 def begin(grid: Grid, start: int) -> Grid:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from augment.diffusion.grids import Grid
-from augment.diffusion.levels import Levels
+from augment.diffusion.levels import CLEAN, Levels
 from augment.diffusion.maps import clean, ddim, precise
 from augment.diffusion.predictions import Denoiser
 
@@ -43,7 +43,7 @@ def invert(
     """
     x, below = precise(x0), grid[-1]
     for t in reversed(grid[:-1]):
-        e = denoise(x, max(below, grid[-2]))
+        e = denoise(x, t if below == CLEAN else below)
         up = ddim(levels, x, below, t, e)
         for _ in range(refinements):
             up = ddim(levels, x, below, t, denoise(up, t))

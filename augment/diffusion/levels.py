@@ -13,7 +13,8 @@ CLEAN = -1
 """The level of a picture without noise: a = 1, b = 0."""
 
 LEAST_SIGNAL = 2.0**-12
-"""Of levels whose noise is said to be all: what a denoiser says of the noise must still tell the picture."""
+"""Of levels whose noise is said to be all: what a denoiser says of the noise must still tell the picture. Or half of
+that of the level below, if that is less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +107,7 @@ def zero_terminal(levels: Levels) -> Levels:
     """
     first, last = levels.signal[0], levels.signal[-1]
     signal = (levels.signal - last) * (first / (first - last))
-    noise = np.sqrt(1 - np.square(signal))
-    signal[-1] = LEAST_SIGNAL
-    return Levels(signal, noise)
+    return Levels(_with_signal(signal), np.sqrt(1 - np.square(signal)))
 
 
 def rectified_flow(count: int = 1000, shift: float = 1.0) -> Levels:
@@ -118,6 +117,9 @@ def rectified_flow(count: int = 1000, shift: float = 1.0) -> Levels:
     """
     even = np.arange(1, count + 1) / count
     sigma = shift * even / (1 + (shift - 1) * even)
-    signal = 1 - sigma
-    signal[-1] = LEAST_SIGNAL
-    return Levels(signal, sigma)
+    return Levels(_with_signal(1 - sigma), sigma)
+
+
+def _with_signal(signal: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
+    least = np.minimum(LEAST_SIGNAL, signal[-2:-1] / 2)
+    return np.concatenate([signal[:-1], least])

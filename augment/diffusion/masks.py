@@ -39,7 +39,7 @@ def steady(mask: Float[Tensor, "b 1 h w"]) -> Schedule:
 def shrinking(mask: Float[Tensor, "b 1 h w"], grid: Grid) -> Schedule:
     """For thin masks: dilated to squares of 7, 5, 3 cells and as it is, over four quarters of the steps (4.4)."""
     grown = [functional.max_pool2d(mask, side, stride=1, padding=side // 2) for side in DILATIONS]
-    return lambda s: grown[len(grown) * (grid.index(s) - 1) // (len(grid) - 1)]
+    return lambda s: grown[len(grown) * (_number(grid, s) - 1) // (len(grid) - 1)]
 
 
 def gradual(mask: Float[Tensor, "b 1 h w"], grid: Grid) -> Schedule:
@@ -47,4 +47,11 @@ def gradual(mask: Float[Tensor, "b 1 h w"], grid: Grid) -> Schedule:
 
     Masks that come out are 0 or 1. What is above 0 takes part in the last step at least, and 0 never.
     """
-    return lambda s: (mask > 1 - grid.index(s) / (len(grid) - 1)).to(mask.dtype)
+    return lambda s: (mask > 1 - _number(grid, s) / (len(grid) - 1)).to(mask.dtype)
+
+
+def _number(grid: Grid, s: int) -> int:
+    """Of the step to level s, from 1."""
+    if s not in grid[1:]:
+        raise RequestError(f"no step of {grid} leads to level {s}; give the mask and the sampler the same grid")
+    return grid.index(s)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import log
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -49,6 +49,7 @@ class State:
     past: Past | None = None
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """One step."""
 

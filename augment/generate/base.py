@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from augment.types import Deals, SceneView
+from augment.types import Deals, Footage, SceneView
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,18 @@ class Generator(ABC):
 
         No randomness: the same choices, scene and picture give the same plate.
         """
+
+    @property
+    def clip(self) -> int:
+        """Frames that are painted together, each by itself but alike; 0 where one plate serves for all frames."""
+        return 0
+
+    def film(self, choices: Mapping[str, Any], scene: SceneView, footage: Footage) -> UInt8[np.ndarray, "t h w 3"]:
+        """The new background of each frame, as it lies there; `clip` of them, or what is left at the end.
+
+        As little randomness as in plates. Raises TypeError where the generator makes plates only.
+        """
+        raise TypeError(f"{type(self).__name__} makes one plate for all frames")
 
     def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None:
         """Where every plate of this camera shows something to stand on, whatever was drawn; None if that is unknown."""

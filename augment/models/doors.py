@@ -8,7 +8,8 @@ from typing import Any
 from augment.errors import RequestError
 from augment.models.base import Detector, Matcher, PromptedSegmenter, VideoTracker
 from augment.models.kinds import CONFIG, KINDS
-from augment.models.packs import Component
+from augment.models.packs import Component, Pack
+from augment.models.painting.base import Painter
 from augment.models.runtime import Runtime
 from augment.models.weights import check_file, check_folder, read_json
 
@@ -53,6 +54,20 @@ def open_matcher(component: Component, runtime: Runtime) -> Matcher:
     _expect(component, "dinov2")
     matcher: Matcher = _door("dinov2").open_hub(component.locate(), runtime)
     return matcher
+
+
+@cache
+def open_painter(pack: Pack, runtime: Runtime) -> Painter:
+    """What paints by a pack's base, ControlNet and policy. Raises RequestError as `open_detector` does."""
+    if pack.base is None:
+        raise RequestError("painting needs a base; choose a pack that has one: models=NAME")
+    roles = {"base": "stable_diffusion", "controlnet": "controlnet", "policy": "initialization_policy"}
+    for role, component in pack.components.items():
+        if role in roles:
+            _expect(component, roles[role])
+    found = {role: component.locate() for role, component in pack.components.items() if role in roles}
+    painter: Painter = _door("painting.hub").open_hub(found, runtime)
+    return painter
 
 
 def export_hub(checkpoint: Path, architecture: str, text_encoder: Component | None, folder: Path) -> None:
@@ -103,5 +118,5 @@ def _door(name: str) -> Any:
 
 def forget() -> None:
     """Let go of all networks that were opened."""
-    for door in (open_detector, open_segmenter, open_tracker, open_matcher):
+    for door in (open_detector, open_segmenter, open_tracker, open_matcher, open_painter):
         door.cache_clear()

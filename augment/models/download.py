@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from augment.errors import RequestError
-from augment.models.kinds import CONFIG, KINDS, TOKENIZER, WEIGHTS
+from augment.models import pipelines
+from augment.models.kinds import CONFIG, KINDS, TOKENIZER
 from augment.models.packs import Component
 from augment.models.places import is_hub_id
 
@@ -30,7 +31,9 @@ def patterns(component: Component) -> list[str]:
     if component.file:
         return [component.file]
     kind = KINDS[component.kind]
-    return [*CONFIGURATION, *(VOCABULARY if kind.vocabulary else ()), *([WEIGHTS] if kind.weights else [])]
+    if kind.pipeline:
+        return pipelines.patterns()
+    return [*CONFIGURATION, *(VOCABULARY if kind.vocabulary else ()), *([kind.file] if kind.weights else [])]
 
 
 def _fetch(component: Component, anew: bool) -> None:

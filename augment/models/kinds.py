@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from augment.models.grounding_dino.architectures import ARCHITECTURES
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of a transformers folder
+INDEX, DIFFUSION = "model_index.json", "diffusion_pytorch_model.safetensors"  # of a pipeline, and of a network in it
 TOKENIZER = ("tokenizer.json", "vocab.txt")
 
 
@@ -13,13 +14,20 @@ class Kind:
     """What is particular to one network."""
 
     model_type: str
-    """What transformers' `config.json` calls it."""
+    """What its configuration calls it."""
     architectures: tuple[str, ...] = ()
     """Sizes in which original checkpoints exist; none where only transformers folders are read."""
     vocabulary: bool = False
     """Whether a transformers folder needs a tokenizer's files."""
     weights: bool = True
     """Whether weights are read from a transformers folder, not its configuration and vocabulary alone."""
+    says: str = "model_type"
+    """Under which name the configuration says so: that of diffusers is `_class_name`."""
+    config: str = CONFIG
+    file: str = WEIGHTS
+    """The file of weights; of a pipeline, that of its largest network."""
+    pipeline: bool = False
+    """Whether the folder is one of folders."""
 
 
 KINDS = {
@@ -27,5 +35,10 @@ KINDS = {
     "hq_sam": Kind("sam_hq", ("vit_tiny", "vit_b", "vit_l", "vit_h")),
     "sam2": Kind("sam2_video"),
     "dinov2": Kind("dinov2"),
+    "stable_diffusion": Kind(
+        "StableDiffusion", says="_class_name", config=INDEX, file=f"unet/{DIFFUSION}", pipeline=True
+    ),
+    "controlnet": Kind("ControlNetModel", says="_class_name", file=DIFFUSION),
+    "initialization_policy": Kind("InitializationPolicy", says="_class_name", file=DIFFUSION),
     "bert": Kind("bert", vocabulary=True, weights=False),  # its weights are in GroundingDINO's checkpoints
 }

@@ -8,12 +8,13 @@ from pathlib import Path
 from xxhash import xxh3_128_hexdigest
 
 from augment.errors import RequestError
-from augment.models.kinds import KINDS, WEIGHTS
+from augment.models.kinds import KINDS
+from augment.models.pipelines import with_variants
 from augment.models.places import LOCAL, PACKAGE, commit_of, content_of, is_hub_id, places
 from augment.models.weights import checksum_of, file_fault, folder_faults
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
-ROLES = ("detector", "segmenter", "tracker", "matcher")
+ROLES = ("detector", "segmenter", "tracker", "matcher", "base", "controlnet", "policy")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Component:
     megabytes: float | None = None
     licence: str | None = None
     sha256: str | None = None
-    """Of `file`, or of `model.safetensors`, in hexadecimal."""
+    """Of `file`, or of the folder's weights (a pipeline's U-Net), in hexadecimal."""
     pack: str = field(default="", repr=False)
     """Name of the pack that it belongs to."""
     shelf: str | None = field(default=None, repr=False)
@@ -109,7 +110,7 @@ class Component:
         faults = [file_fault(found)] if self.file else folder_faults(found, KINDS[self.kind])
         lines = [fault for fault in faults if fault]
         if checksum and self.sha256 and not lines:
-            path = found if self.file else found / WEIGHTS
+            path = found if self.file else with_variants(found / KINDS[self.kind].file)
             if (actual := checksum_of(path)) != self.sha256:
                 lines = [f"{path} has the SHA-256 {actual}, but {self.sha256} is expected"]
         return lines
@@ -132,7 +133,7 @@ class Component:
         return f"; get it: restage models models={self.pack}{shelf} action=download"
 
     def _places(self) -> Iterator[Path]:
-        return places(self.source, self.file, self.revision, self.shelf)
+        return places(self.source, self.file, KINDS[self.kind].config, self.revision, self.shelf)
 
     def _absence(self) -> str:
         if not is_hub_id(self.source):
@@ -151,6 +152,9 @@ class Pack:
     segmenter: Component | None = None
     tracker: Component | None = None
     matcher: Component | None = None
+    base: Component | None = None
+    controlnet: Component | None = None
+    policy: Component | None = None
 
     def __post_init__(self) -> None:
         for role, component in self.components.items():

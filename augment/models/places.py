@@ -21,10 +21,11 @@ def is_hub_id(source: str) -> bool:
     return not source.startswith((PACKAGE, *LOCAL))
 
 
-def places(source: str, file: str | None, revision: str | None, shelf: str | None) -> Iterator[Path]:
+def places(source: str, file: str | None, config: str, revision: str | None, shelf: str | None) -> Iterator[Path]:
     """Where a source's folder, or a file of it, may lie, in the order in which to look.
 
-    `shelf`: a folder in which people keep weights. Raises RequestError where huggingface_hub is not installed.
+    `config`: a file that a folder of it has; `shelf`: a folder in which people keep weights. Raises RequestError where
+    huggingface_hub is not installed.
     """
     if source.startswith(PACKAGE):
         yield PACKAGE_FOLDER / source.removeprefix(PACKAGE) / (file or "")
@@ -33,7 +34,7 @@ def places(source: str, file: str | None, revision: str | None, shelf: str | Non
     else:
         if shelf:
             yield from _on_shelf(Path(shelf).expanduser(), source, file)
-        yield from _in_cache(source, file, revision)
+        yield from _in_cache(source, file, config, revision)
 
 
 def commit_of(place: Path) -> str | None:
@@ -47,10 +48,10 @@ def commit_of(place: Path) -> str | None:
 @cache
 def content_of(place: Path) -> str:
     """Hash of a checkpoint, or of a folder's weights and of all that says how to read them."""
-    files = [path for path in place.iterdir() if path.suffix in SUFFIXES] if place.is_dir() else [place]
+    files = [path for path in place.rglob("*") if path.suffix in SUFFIXES] if place.is_dir() else [place]
     total = xxh3_128()
     for path in sorted(files):
-        total.update(f"{path.name if place.is_dir() else ''} {path.stat().st_size}\n".encode())
+        total.update(f"{path.relative_to(place) if place.is_dir() else ''} {path.stat().st_size}\n".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 22):
                 total.update(block)
@@ -64,11 +65,11 @@ def _on_shelf(shelf: Path, source: str, file: str | None) -> Iterator[Path]:
         yield shelf / file
 
 
-def _in_cache(source: str, file: str | None, revision: str | None) -> Iterator[Path]:
+def _in_cache(source: str, file: str | None, config: str, revision: str | None) -> Iterator[Path]:
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError as error:
         raise RequestError(f"the Hub cache needs huggingface_hub ({error}); pip install 'restage[models]'") from error
-    found = try_to_load_from_cache(source, file or "config.json", revision=revision)
+    found = try_to_load_from_cache(source, file or config, revision=revision)
     if isinstance(found, str):
         yield Path(found) if file else Path(found).parent

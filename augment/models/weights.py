@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from augment.errors import RequestError
-from augment.models.kinds import CONFIG, TOKENIZER, WEIGHTS, Kind
+from augment.models.kinds import TOKENIZER, Kind
+from augment.models.pipelines import parts_of, with_variants
 
 LFS_POINTER = b"version https://git-lfs"
 FEW = 3  # names in a message
@@ -36,13 +37,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def folder_faults(folder: Path, kind: Kind) -> list[str]:
-    """What is missing in a transformers folder of a network, or wrong with its files, a line each."""
-    config, weights = folder / CONFIG, folder / WEIGHTS
-    faults = [file_fault(path) for path in ((config, weights) if kind.weights else (config,))]
+    """What is missing in a folder of a network or a pipeline, or wrong with its files, a line each."""
+    config = folder / kind.config
+    faults = [file_fault(config)]
     if faults[0] is None:
-        found = json.loads(config.read_bytes()).get("model_type")
-        if found != kind.model_type:
+        index = json.loads(config.read_bytes())
+        found = str(index.get(kind.says))
+        if found != kind.model_type and not (kind.pipeline and found.startswith(kind.model_type)):
             faults.append(f"{config} is of a network of type {found}; expected {kind.model_type}")
+        if kind.pipeline:
+            faults += [file_fault(with_variants(folder / name)) for name in parts_of(index)]
+    if kind.weights and not kind.pipeline:
+        faults.append(file_fault(with_variants(folder / kind.file)))
     if kind.vocabulary and not any((folder / name).is_file() for name in TOKENIZER):
         faults.append(f"{folder} has no {' or '.join(TOKENIZER)}")
     return [fault for fault in faults if fault]

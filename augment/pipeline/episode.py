@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
 from PIL import Image
 
 from augment.check import Check, Verdict, Window
@@ -26,6 +26,7 @@ from augment.layers import (
     open_layers,
     write_layers,
 )
+from augment.pipeline.new_scene import Filmed, NewScene
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover, uncover_behind
 from augment.plan import Recipe, content_hash, make_plan
@@ -221,20 +222,23 @@ def _make_layers(
 def _restage_camera(
     flow: Flow, source: Source, frames: FrameSource, layers: Layers, plan: Plan, folder: Path, clock: Stopwatch
 ) -> CameraResult:
+    filmed = Filmed(layers, frames, frozenset(flow.recipe.preserve))
     with clock("generate"):
-        plate = _new_plate(flow, layers, plan)
-    Image.fromarray(plate).save(folder / f"{file_name(frames.camera)}.plate.png")
-    watch, support = flow.check.watch(frames), _support(flow, layers)
+        scene = NewScene.make(filmed, list(zip(flow.recipe.steps, plan.steps, strict=True)))
+        scene = replace(scene, plate=flow.composite.toned(scene.plate, layers.plate, layers.hole))
+    Image.fromarray(scene.plate).save(folder / f"{file_name(frames.camera)}.plate.png")
+    watch, support = flow.check.watch(frames), _support(flow, filmed)
     path = frames_file(folder, frames.camera)
-    window = max(1, WINDOW_BYTES // (frames.height * frames.width * 3))
+    window = scene.clip * max(1, WINDOW_BYTES // (frames.height * frames.width * 3 * scene.clip))
     with source.frame_writer(plan.episode, frames.camera, path) as writer:
         for start in range(0, len(frames), window):
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
                 keep[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
+            with clock("generate"):
+                backdrop = layers.backdrop(scene.behind(clip, keep), clip.start, clip.stop)
             with clock("compose"):
-                backdrop = layers.backdrop(plate, clip.start, clip.stop)
                 composed, exact = flow.composite(clip, keep, backdrop)
             with clock("encode"):
                 decoded = writer.write(composed)
@@ -247,16 +251,9 @@ def _restage_camera(
     return CameraResult(f"as recorded: {verdict.reason}", verdict)
 
 
-def _new_plate(flow: Flow, layers: Layers, plan: Plan) -> UInt8[np.ndarray, "h w 3"]:
-    picture = layers.plate
-    for step, planned in zip(flow.recipe.steps, plan.steps, strict=True):
-        picture = step.generator(planned.choices, layers, picture)
-    return flow.composite.toned(picture, layers.plate, layers.hole)
-
-
-def _support(flow: Flow, layers: Layers) -> Bool[np.ndarray, "h w"] | None:
+def _support(flow: Flow, scene: Filmed) -> Bool[np.ndarray, "h w"] | None:
     """Where the new plate shows something to stand on, by the last step that knows."""
-    known = (step.generator.support(layers) for step in reversed(flow.recipe.steps))
+    known = (step.generator.support(scene) for step in reversed(flow.recipe.steps))
     return next((support for support in known if support is not None), None)
 
 

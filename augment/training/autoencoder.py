@@ -16,7 +16,8 @@ from augment.training.crops import HELD_OUT, Crops, check_size, pictures_of
 from augment.training.method import Data, Loss, Method, Picture, Task, Workshop, save_half
 from augment.training.sheets import shown, tiled
 
-EDGES, PRIOR = 1.0, 1e-5  # weights of the terms
+EDGES, COLOURS, PRIOR = 1.0, 4.0, 1e-5  # weights of the terms
+PATCH = 4  # pixels of the side of the squares whose mean colours count
 MEASURED = 256  # pictures whose latents say how to scale all
 
 
@@ -61,7 +62,7 @@ class Autoencoder(Method):
 
 
 def autoencoder_loss(pictures: Callable[[int], Tensor]) -> Loss:
-    """The loss of a batch: differences of pixels and of their neighbours, and how far latents are from a normal law.
+    """The loss of a batch: differences of pixels, of neighbours and of mean colours, and latents far from a normal law.
 
     `pictures(number)`: float32 `(n, 3, h, w)`, -1..1.
     """
@@ -75,6 +76,7 @@ def autoencoder_loss(pictures: Callable[[int], Tensor]) -> Loss:
         return {
             "pixels": off.abs().mean() + off.square().mean(),
             "edges": EDGES * sum(_differences(made, wanted, axis) for axis in (2, 3)),
+            "colours": COLOURS * functional.avg_pool2d(off, PATCH).abs().mean(),
             "prior": PRIOR * law.kl().mean(),
         }
 

@@ -12,10 +12,10 @@ from augment.generate import GENERATORS, Generator, Photo, Texture
 from augment.generate.patterns import PATTERNS
 from augment.plan import Dealer, random_for
 from augment.types import Role
-from tests.scenes import HEIGHT, WIDTH, wall
+from tests.scenes import HEIGHT, WIDTH, NothingKept, wall
 
 
-class View:
+class View(NothingKept):
     """A SceneView of a camera that may see a table."""
 
     height, width, plate = HEIGHT, WIDTH, wall(0)

@@ -9,6 +9,7 @@ from augment.generate.canvas import open_canvas
 from augment.generate.edge import Edge, check_edge, find_edge
 from augment.generate.room import CAMERA, Room
 from augment.types import Role
+from tests.scenes import NothingKept
 
 HEIGHT, WIDTH = 96, 128
 LINES = [(0.35, 0.35), (0.5, 0.3), (0.2, 0.42)]
@@ -26,7 +27,7 @@ def table(left: float, right: float, seed: int = 0) -> np.ndarray:
     return (flat + noise).clip(0, 255).astype(np.uint8)
 
 
-class View:
+class View(NothingKept):
     """A SceneView with a plate and perhaps a support region."""
 
     height, width = HEIGHT, WIDTH

@@ -16,6 +16,7 @@ from augment.models.stable_diffusion import open_stable_diffusion
 from augment.training import train
 from augment.training.crops import Crops
 from augment.training.initialization_policy import Lesson, Policy, label, policy_loss
+from augment.training.method import Task
 from tests.augment.training.worlds import SHOWN, SIZE, data, scenes, tiny_model, tiny_unet, workshop
 
 
@@ -37,6 +38,11 @@ def policy(base: str, **options: object) -> Policy:
             **options,
         }
     )
+
+
+def build(method: Policy, folder: Path) -> Task:
+    method.check()
+    return method.build(data(), workshop(folder))
 
 
 def shown(n: int = 2, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -178,8 +184,7 @@ def test_a_policy_learns_the_label_of_one_picture(base: str, tmp_path: Path) -> 
     network = InitializationPolicy(widened(deepcopy(model.unet), 4).requires_grad_(), model.scheduler, 800, 0, (6, 6))
     options = policy(base, steps=150, learning_rate=5e-3, average=0.0)
     seen: list[float] = []
-    task = policy(base).build(data(), workshop(tmp_path / "unused"))
-    task = type(task)(network, policy_loss(model, lambda _: lesson), task.save)
+    task = Task(network, policy_loss(model, lambda _: lesson), lambda *_: None)
     train(task, options, workshop(tmp_path, options), lambda _, terms: seen.append(terms["label"]))
     assert seen[-1] < seen[0] / 10
 
@@ -198,7 +203,5 @@ def test_a_policy_learns_the_label_of_one_picture(base: str, tmp_path: Path) -> 
     ],
 )
 def test_bad_options(base: str, tmp_path: Path, options: dict[str, object], message: str) -> None:
-    method = policy(base, **options)
     with pytest.raises(RequestError, match=message):
-        method.check()
-        method.build(data(), workshop(tmp_path))
+        build(policy(base, **options), tmp_path)

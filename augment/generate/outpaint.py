@@ -1,0 +1,79 @@
+"""New surroundings around what is kept: foreground-conditioned out-painting."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from augment.errors import RequestError
+from augment.generate.painted import Mask, Painted, Picture
+from augment.generate.ranking import best_of
+from augment.images import grow, pixels
+from augment.models.painting.base import Canvas, Sampler, Sampling, Start
+from augment.types import SceneView
+
+AROUND = 0.02  # of the height, by which what is cleared away reaches beyond the foreground: its blurred outline
+
+
+@dataclass(frozen=True)
+class Outpaint(Painted):
+    """Everything but robot, object and what the recipe preserves, from words.
+
+    A plate is composed around the foreground of one key frame; then the foreground is painted over, as other frames
+    uncover what is behind it.
+    """
+
+    start: str = Start.PICTURE
+    """Where the composition comes from: `picture` (the clean plate without its details), `policy` (an initialization
+    policy, which knows the foreground alone), `noise` (nowhere)."""
+    level: float = 0.8
+    """Share of the noise levels at which a composition is taken up: less keeps more of it."""
+    blur: float = 0.06
+    """Standard deviation by which the clean plate's details are taken away, fraction of the shorter side."""
+    blend: bool = True
+    """Whether what is kept is put back at every step."""
+    candidates: int = 4
+    """Plates among which the best is chosen; the others cost as much."""
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(
+            sampler=Sampler(self.sampler),
+            steps=self.steps,
+            guidance=self.guidance,
+            start=Start(self.start),
+            level=self.level,
+            blur=self.blur,
+            blend=self.blend,
+            control=self.control,
+        )
+
+    def canvas(self, scene: SceneView, recorded: Picture, keep: Mask, behind: Picture, number: int) -> Canvas:
+        return Canvas(np.where(keep[..., None], recorded, behind), keep.astype(np.float32), number)
+
+    def __call__(
+        self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        key, kept = scene.key, scene.kept
+        shown = self.canvas(scene, key.picture, key.foreground, picture, 0)
+        canvases = [
+            replace(shown, keep=(kept | key.foreground).astype(np.float32), number=number)
+            for number in range(self.candidates)
+        ]
+        chosen = best_of(self.paint(choices, canvases, self.sampling), kept | key.foreground)
+        return self._cleared(choices, chosen, key.foreground & ~kept, self.candidates)
+
+    def _cleared(self, choices: Mapping[str, Any], picture: Picture, foreground: Mask, number: int) -> Picture:
+        """The foreground painted over, from its surroundings alone."""
+        gone = grow(foreground, pixels(AROUND, len(foreground)))
+        canvas = Canvas(picture, 1 - gone.astype(np.float32), number)
+        return self.paint(choices, [canvas], replace(self.sampling, start=Start.NOISE, blend=True))[0]
+
+    def check(self) -> None:
+        if self.start not in set(Start):
+            raise RequestError(f"unknown start={self.start}; known: {', '.join(Start)}")
+        if self.candidates < 1:
+            raise RequestError(f"candidates={self.candidates}; at least 1")
+        super().check()

@@ -1,0 +1,127 @@
+"""What ways to generate by diffusion have in common: words, networks, and how they are asked."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from augment.errors import RequestError
+from augment.generate.base import Generator
+from augment.models.doors import open_painter
+from augment.models.packs import Pack
+from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
+from augment.models.runtime import Runtime
+from augment.prompts import PromptBank, draw_prompt
+from augment.types import Deals, Footage, SceneView
+
+PLATE, CLIP, FRAME = "plate", "clip", "frame"
+KEY_BITS = 128
+Picture = UInt8[np.ndarray, "h w 3"]
+Mask = Bool[np.ndarray, "h w"]
+
+
+@dataclass(frozen=True)
+class Painted(Generator):
+    """New surroundings from words, by the networks of a pack."""
+
+    prompt: str | None = None
+    """The same for all variants; by default each gets its own from the prompt bank."""
+    negative: str | None = None
+    """What is not to be seen; by default what the bank says."""
+    granularity: str = PLATE
+    """`plate` (one for all frames of a camera), `clip` (each frame by itself, with the noise and composition of its
+    neighbours), `frame` (each by itself)."""
+    frames: int = 16
+    """Of a clip."""
+    sampler: str = Sampler.MULTISTEP
+    """`multistep`, `ddim`, `ancestral`, `few_step` (for networks that were distilled for it)."""
+    steps: int = 25
+    guidance: float = 5.0
+    """Strength of the words; 1 is none."""
+    control: float = 1.0
+    """Strength of the pack's ControlNet, if it has one."""
+    prompts: PromptBank = field(default_factory=PromptBank)
+    """The section `prompts`."""
+    pack: Pack = field(default_factory=lambda: Pack("none"))
+    """The section `models`."""
+    runtime: Runtime = field(default_factory=Runtime)
+
+    @property
+    @abstractmethod
+    def sampling(self) -> Sampling:
+        """How the networks are asked."""
+
+    @abstractmethod
+    def canvas(self, scene: SceneView, recorded: Picture, keep: Mask, behind: Picture, number: int) -> Canvas:
+        """What of one frame is to be painted, and what over. `number`: of its noise."""
+
+    @property
+    def clip(self) -> int:
+        return {PLATE: 0, CLIP: self.frames, FRAME: 1}[self.granularity]
+
+    def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]:
+        words = draw_prompt(self.prompts, deal) if self.prompt is None else {"prompt": self.prompt, "negative": ""}
+        negative = words["negative"] if self.negative is None else self.negative
+        return {**words, "negative": negative, "key": f"{int.from_bytes(rng.bytes(KEY_BITS // 8), 'little'):032x}"}
+
+    def film(self, choices: Mapping[str, Any], scene: SceneView, footage: Footage) -> UInt8[np.ndarray, "t h w 3"]:
+        canvases = [
+            self.canvas(scene, recorded, keep, behind, (footage.start + place) // self.clip)
+            for place, (recorded, keep, behind) in enumerate(
+                zip(footage.recorded, footage.keep, footage.behind, strict=True)
+            )
+        ]
+        return np.stack(self.paint(choices, canvases, self.sampling))
+
+    def paint(self, choices: Mapping[str, Any], canvases: Sequence[Canvas], sampling: Sampling) -> list[Picture]:
+        """Ask the networks. Canvases on which nothing is to be painted come back as they are."""
+        asked = [number for number, canvas in enumerate(canvases) if (canvas.keep < 1).any()]
+        made = [canvas.picture for canvas in canvases]
+        if asked:
+            wording = Wording(choices["prompt"], choices["negative"])
+            painted = self.painter([canvases[number] for number in asked], wording, sampling, int(choices["key"], 16))
+            for number, picture in zip(asked, painted, strict=True):
+                made[number] = picture
+        return made
+
+    @property
+    def painter(self) -> Painter:
+        """Opened when it is first needed, once a process."""
+        return open_painter(self.pack, self.runtime)
+
+    def identity(self) -> dict[str, Any]:
+        """With the weights themselves instead of where they lie."""
+        options = asdict(self)
+        del options["runtime"]
+        options["precision"] = str(self.runtime.place()[1])
+        options["batch"], options["threads"] = self.runtime.batch, self.runtime.threads
+        options["pack"] = {role: self.pack.components[role].digest for role in PAINTERS if role in self.pack.components}
+        return options
+
+    def check(self) -> None:
+        """Raises RequestError where a value is out of range, or weights are not there."""
+        if self.granularity not in (PLATE, CLIP, FRAME):
+            raise RequestError(f"unknown granularity={self.granularity}; known: {PLATE}, {CLIP}, {FRAME}")
+        if self.sampler not in set(Sampler):
+            raise RequestError(f"unknown sampler={self.sampler}; known: {', '.join(Sampler)}")
+        if self.frames < 1:
+            raise RequestError(f"frames={self.frames}; a clip has at least 1")
+        if self.prompt is not None and not self.prompt.strip():
+            raise RequestError("prompt is empty; say what is to be seen, or leave it out to draw from the prompt bank")
+        self.prompts.check()
+        self.sampling.check()
+        if self.pack.base is None:
+            raise RequestError("diffusion needs a base; choose a pack that has one: models=NAME")
+        if self.sampling.start is Start.POLICY and self.pack.policy is None:
+            raise RequestError(
+                f"start=policy needs an initialization policy, and models={self.pack.name} has none; choose a pack "
+                "with one, or start=picture"
+            )
+        self.pack.check()
+
+
+PAINTERS = ("base", "controlnet", "policy")
+"""Roles of a pack that decide what is painted."""

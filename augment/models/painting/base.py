@@ -1,0 +1,96 @@
+"""What painting networks are asked, and how; imports no torch. Pictures and masks come and go as numpy arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from augment.errors import RequestError
+
+
+class Start(StrEnum):
+    """Where the composition comes from, before the first step."""
+
+    NOISE = "noise"
+    """Nowhere: noise alone, from the last level."""
+    PICTURE = "picture"
+    """The picture that is painted over, without its details (methods.md 9.2)."""
+    POLICY = "policy"
+    """An initialization policy, from what is kept and the words."""
+
+
+class Sampler(StrEnum):
+    """How noise turns into a picture, step by step."""
+
+    MULTISTEP = "multistep"
+    """DPM-Solver++ 2M: 15 to 30 steps."""
+    DDIM = "ddim"
+    ANCESTRAL = "ancestral"
+    FEW_STEP = "few_step"
+    """For networks that were distilled for it: 1 to 8 steps, mostly without guidance."""
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A picture of which a part is to be painted."""
+
+    picture: UInt8[np.ndarray, "h w 3"]
+    keep: Float32[np.ndarray, "h w"]
+    """1 = stays as it is, exactly; 0 = is painted; in between, mixed."""
+    number: int = 0
+    """Of its noise: canvases of one number are painted with the same, and from the same composition."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What is to be seen, and what is not."""
+
+    prompt: str
+    negative: str = ""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample."""
+
+    sampler: Sampler = Sampler.MULTISTEP
+    steps: int = 25
+    guidance: float = 5.0
+    """Strength of the words (classifier-free guidance); 1 is none."""
+    start: Start = Start.PICTURE
+    level: float = 0.8
+    """Share of all noise levels at which a composition is taken up, above 0 to 1; of no meaning for `start=noise`."""
+    blur: float = 0.06
+    """Of a picture that is started from: standard deviation as a fraction of its shorter side; 0 leaves it sharp."""
+    blend: bool = True
+    """Whether what is kept is put back at every noise level (Blended Latent Diffusion), or only in the end."""
+    thin: bool = False
+    """Whether the painted region starts out larger and shrinks to its own shape, for thin masks."""
+    control: float = 1.0
+    """Strength of the ControlNet, where there is one."""
+
+    def check(self) -> None:
+        """Raises RequestError where a value is out of range."""
+        if self.steps < 1 or not 0 < self.level <= 1 or self.blur < 0 or self.guidance < 0 or self.control < 0:
+            raise RequestError(
+                f"steps={self.steps}, level={self.level}, blur={self.blur}, guidance={self.guidance}, "
+                f"control={self.control}: at least 1 step, level above 0 to 1, the others at least 0"
+            )
+
+
+@runtime_checkable
+class Painter(Protocol):
+    """Paints what is not kept."""
+
+    def __call__(
+        self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
+    ) -> list[UInt8[np.ndarray, "h w 3"]]:
+        """Each canvas, painted; where `keep` is 1 its pixels are exactly those of the picture.
+
+        `key`: of the noise, 0 to 2^128 - 1; the same key, number, words and sampling paint the same, whichever other
+        canvases are asked for. Raises RequestError for what the networks cannot do, PaintError where they fail.
+        """
+        ...

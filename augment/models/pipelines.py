@@ -1,0 +1,37 @@
+"""Folders of several networks, as diffusers keeps them: which files they need."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from augment.models.kinds import CONFIG, DIFFUSION, INDEX, TOKENIZER, WEIGHTS
+
+FILES = {
+    "unet": (CONFIG, DIFFUSION),
+    "vae": (CONFIG, DIFFUSION),
+    "text_encoder": (CONFIG, WEIGHTS),
+    "text_encoder_2": (CONFIG, WEIGHTS),
+    "tokenizer": ("tokenizer_config.json",),
+    "tokenizer_2": ("tokenizer_config.json",),
+    "scheduler": ("scheduler_config.json",),
+}
+"""Folder -> files without which it cannot be opened; what else an index names (safety checkers) is left alone."""
+VOCABULARIES = (*TOKENIZER, "vocab.json", "merges.txt", "special_tokens_map.json")
+
+
+def parts_of(index: Mapping[str, Any]) -> Iterator[str]:
+    """The files that a pipeline needs, relative to its folder. `index`: what its model_index.json says."""
+    for part, files in FILES.items():
+        if part in index and index[part] != [None, None]:
+            yield from (f"{part}/{name}" for name in files)
+
+
+def with_variants(path: Path) -> Path:
+    """The file, or where only that is there its variant in half precision."""
+    variant = path.with_suffix(f".fp16{path.suffix}")
+    return variant if variant.is_file() and not path.is_file() else path
+
+
+def patterns() -> list[str]:
+    """Names of all files of a pipeline that are fetched."""
+    return [INDEX, *(f"{part}/{name}" for part, files in FILES.items() for name in (*files, *VOCABULARIES))]
