@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from augment.models.small_diffusion import small_autoencoder
-from augment.models.stable_diffusion import AUTOENCODER, scaled_latents, side_of, suited
+from augment.training.base_model import suited
 from augment.training.crops import HELD_OUT, Crops, check_size, pictures_of
 from augment.training.method import Data, Loss, Method, Picture, Task, Workshop, save_half
 from augment.training.sheets import shown, tiled
@@ -35,7 +35,7 @@ class Autoencoder(Method):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             network = suited(small_autoencoder(), device)
-        check_size(self.size, side_of(network))
+        check_size(self.size, 2 ** (len(network.config.block_out_channels) - 1))
         measured = Crops(learnt, self.size, 1, self.seed)
 
         def pictures(scenes: Any) -> Callable[[int], Tensor]:
@@ -43,7 +43,7 @@ class Autoencoder(Method):
 
         def save(network: Any, folder: Path) -> None:
             scale(network, measured, device)
-            save_half(network, folder / AUTOENCODER)
+            save_half(network, folder / "vae")
 
         truth, _ = pictures_of(shown(Crops(held, self.size, 1, self.seed)), device)
 
@@ -86,10 +86,9 @@ def autoencoder_loss(pictures: Callable[[int], Tensor]) -> Loss:
 def scale(network: Any, crops: Crops, device: torch.device) -> None:
     """Write into an autoencoder's configuration what brings its latents to a deviation of 1."""
     numbers = np.linspace(0, len(crops) - 1, min(MEASURED, len(crops))).round().astype(int).tolist()
-    network.register_to_config(scaling_factor=1.0)
     with torch.no_grad():
         pictures = [pictures_of([crops[number]], device)[0] for number in numbers]
-        deviation = torch.cat([scaled_latents(network, picture) for picture in pictures]).std()
+        deviation = torch.cat([network.encode(picture).latent_dist.mean for picture in pictures]).std()
     network.register_to_config(scaling_factor=float(1 / deviation))
 
 

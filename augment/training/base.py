@@ -1,7 +1,7 @@
 """Training text-to-image diffusion in latents (Rombach et al. 2022): one network from captions to pictures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,16 @@ from augment.diffusion.levels import Levels
 from augment.diffusion.maps import renoise
 from augment.diffusion.predictions import Prediction, target
 from augment.errors import RequestError
+from augment.models.painting.hub import load_part
+from augment.models.painting.levels import levels_of, prediction_of
+from augment.models.painting.text_to_image import Reader, TextToImage
 from augment.models.places import content_of
-from augment.models.schedulers import ZERO_TERMINAL
 from augment.models.small_diffusion import small_text_encoder, small_unet, write_caption_tokenizer
-from augment.models.stable_diffusion import (
-    AUTOENCODER,
-    TEXT_ENCODER,
-    TOKENIZER,
-    UNET,
-    StableDiffusion,
-    load,
-    open_stable_diffusion,
-    side_of,
-    suited,
-    tokens_of,
-    write_layout,
-)
+from augment.training.base_model import ZERO_TERMINAL, BaseModel, open_base, suited, write_layout
 from augment.training.crops import (
     HELD_OUT,
     Crops,
+    cached_latents,
     captions_of,
     check_size,
     levels_for,
@@ -85,16 +76,18 @@ class Base(Method):
     def build(self, data: Data, workshop: Workshop) -> Task:
         """Writes a folder that diffusers' StableDiffusionPipeline opens."""
         learnt, held = data.scenes()
-        model = open_stable_diffusion(self.base) if self.base else self._small(learnt, held, workshop.folder)
-        check_size(self.size, side_of(model.autoencoder) * 2 ** (len(model.unet.config.block_out_channels) - 1))
         device = workshop.machine.device
-        network = nn.ModuleDict({UNET: suited(model.unet, device), TEXT_ENCODER: suited(model.text_encoder, device)})
-        suited(model.autoencoder, device).eval().requires_grad_(False)
+        model = open_base(self.base, device) if self.base else self._small(learnt, held, workshop)
+        networks = model.networks
+        if len(networks.readers) > 1:
+            raise RequestError(f"method.base={self.base} reads words twice; Stable Diffusion 1 and 2 are trained")
+        check_size(self.size, networks.multiple)
+        tokenizer, encoder = networks.readers[0].tokenizer, networks.readers[0].encoder
+        network = nn.ModuleDict({"unet": networks.unet, "text_encoder": encoder}).requires_grad_(True)
 
         def save(network: Any, folder: Path) -> None:
-            model.tokenizer.save_pretrained(folder / TOKENIZER)
-            parts = {UNET: network.unet, TEXT_ENCODER: network.text_encoder, AUTOENCODER: model.autoencoder}
-            for name, part in parts.items():
+            tokenizer.save_pretrained(folder / "tokenizer")
+            for name, part in {"vae": networks.vae, **network}.items():
                 save_half(part, folder / name)
             write_layout(folder, model.scheduler)
 
@@ -105,51 +98,43 @@ class Base(Method):
             self._loss(model, Crops(learnt, self.size, self.crops, self.seed), workshop),
             save,
             lambda network, number: of_held(network, number + HELD_OUT),
-            self._sheet(model, held_crops, device),
+            self._sheet(networks, held_crops),
             {"data": learnt.identity, "model": model.identity},
         )
 
-    def _small(self, learnt: Scenes, held: Scenes, folder: Path) -> StableDiffusion:
-        vae = Path(str(self.autoencoder)).expanduser() / AUTOENCODER
-        tokenizer = write_caption_tokenizer([*learnt.captions, *held.captions], folder / TOKENIZER)
-        autoencoder = load(AutoencoderKL, vae)
+    def _small(self, learnt: Scenes, held: Scenes, workshop: Workshop) -> BaseModel:
+        vae = Path(str(self.autoencoder)).expanduser() / "vae"
+        tokenizer = write_caption_tokenizer([*learnt.captions, *held.captions], workshop.folder / "tokenizer")
+        autoencoder = load_part(AutoencoderKL, vae)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             unet, encoder = small_unet(), small_text_encoder(tokenizer)
-        return StableDiffusion(unet, autoencoder, encoder, tokenizer, ZERO_TERMINAL, content_of(vae))
+        device, where = workshop.machine.device, "a small model"
+        unet, autoencoder = suited(unet, device), suited(autoencoder, device)
+        levels, prediction = levels_of(ZERO_TERMINAL, where), prediction_of(ZERO_TERMINAL, where)
+        readers = (Reader(tokenizer, encoder.to(device)),)
+        return BaseModel(TextToImage(unet, autoencoder, readers, levels, prediction), ZERO_TERMINAL, content_of(vae))
 
-    def _loss(self, model: StableDiffusion, crops: Crops, workshop: Workshop) -> Loss:
-        device = workshop.machine.device
-        latents = crops.cached(
-            "latents",
-            model.identity,
-            lambda scenes: model.encode(pictures_of(scenes, device)[0]),
-            self.batch,
-            workshop,
-        )
+    def _loss(self, model: BaseModel, crops: Crops, workshop: Workshop) -> Loss:
+        networks, latents = model.networks, cached_latents(model, crops, self.batch, workshop)
 
         def lesson(number: int) -> Lesson:
             rng = self.rng(number)
             chosen = rng.integers(len(crops), size=self.batch).tolist()
             captions = captions_of([crops[item] for item in chosen], self.prompt_dropout, rng)
-            x0 = torch.from_numpy(latents[chosen]).to(device).float()
-            times = levels_for(self.batch, len(model.levels), rng)
-            tokens = tokens_of(model.tokenizer, captions).to(device)
-            return Lesson(x0, tokens, times.to(device), noise_like(x0, rng))
+            x0 = torch.from_numpy(latents[chosen]).to(networks.device).float()
+            times = levels_for(self.batch, len(networks.levels), rng).to(x0.device)
+            tokens = networks.readers[0].tokens(captions)
+            return Lesson(x0, tokens, times, noise_like(x0, rng))
 
-        return base_loss(model.levels, lesson, model.prediction)
+        return base_loss(networks.levels, lesson, networks.prediction)
 
-    def _sheet(self, model: StableDiffusion, crops: Crops, device: torch.device) -> Callable[[Any], Picture]:
+    def _sheet(self, model: TextToImage, crops: Crops) -> Callable[[Any], Picture]:
         scenes = shown(crops)
-        truth, _ = pictures_of(scenes, device)
+        truth, _ = pictures_of(scenes, model.device)
 
-        def sheet(network: Any) -> Picture:
-            own = replace(model, unet=network.unet, text_encoder=network.text_encoder)
-            prompted, unprompted = (
-                own.denoiser(own.embed(captions))
-                for captions in ([scene.caption for scene in scenes], [""] * len(scenes))
-            )
-            return tiled([truth, own.decode(drawn(own.levels, prompted, unprompted, own.encode(truth)))])
+        def sheet(network: Any) -> Picture:  # which is the model's own U-Net and text encoder
+            return tiled([truth, model.decode(drawn(model, [scene.caption for scene in scenes], model.encode(truth)))])
 
         return sheet
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from xxhash import xxh3_128_hexdigest
 
 from augment.errors import RequestError
+from augment.training.base_model import BaseModel
 from augment.training.method import Workshop
 from augment.training.scenes import CaptionedScene, Scenes, as_masks, as_tensor, crop
 from augment.training.shards import Shards
@@ -64,6 +65,16 @@ class Crops:
 
         shards.fill(made, batch, workshop)
         return shards
+
+
+def cached_latents(model: BaseModel, crops: Crops, batch: int, workshop: Workshop) -> Shards:
+    """Of each crop `(c, h, w)`, scaled."""
+    networks = model.networks
+
+    def compute(scenes: Sequence[CaptionedScene]) -> Tensor:
+        return networks.encode(pictures_of(scenes, networks.device)[0])
+
+    return crops.cached("latents", model.identity, compute, batch, workshop)
 
 
 def pictures_of(scenes: Sequence[CaptionedScene], device: torch.device) -> tuple[Tensor, Tensor]:

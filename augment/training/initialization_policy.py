@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from augment.diffusion.grids import Grid, Span, reward_grid, reward_stride, trailing
 from augment.diffusion.inversion import invert
 from augment.diffusion.maps import renoise
+from augment.diffusion.predictions import Denoiser
 from augment.diffusion.reward import reward
 from augment.errors import RequestError
-from augment.models.foreground import on_grey
-from augment.models.initialization_policy import InitializationPolicy, scratch, widened
-from augment.models.stable_diffusion import StableDiffusion, open_stable_diffusion, side_of, suited
-from augment.training.controlnet import check_base
+from augment.models.painting.control import on_grey
+from augment.models.painting.policy import Composer, InitializationPolicy, scratch, widened
+from augment.models.painting.text_to_image import TextToImage, Words
+from augment.training.base_model import BaseModel, open_base, suited
 from augment.training.crops import HELD_OUT, Crops, captions_of, check_size, pictures_of
 from augment.training.method import Data, Loss, Method, Picture, Task, Workshop
 from augment.training.scenes import CaptionedScene
@@ -38,8 +39,8 @@ class Lesson:
     """The label: the picture as seen from the level at which sampling starts, if it is the inversion's end."""
     noise: Tensor
     """What the model says of the noise there."""
-    words: Tensor
-    """`(n, length, width)`; some are of no caption."""
+    words: Words
+    """Some are of no caption."""
     grid: Grid | None
     """Of the reward; None where this batch has none."""
 
@@ -81,61 +82,58 @@ class Policy(Method):
             self._at_least(name, 0)
         self._one_of("initialisation", INITIALISATIONS)
         self._one_of("reward_span", tuple(Span))
-        check_base(self.base)
 
     def build(self, data: Data, workshop: Workshop) -> Task:
         """Writes a folder that `open_policy` reads."""
-        device = workshop.machine.device
+        model = open_base(self.base, workshop.machine.device)
+        networks = model.networks
+        self._check_levels(len(networks.levels))
+        check_size(self.size, networks.multiple)
         learnt, held = data.scenes()
-        model = open_stable_diffusion(str(self.base))
-        self._check_levels(len(model.levels))
-        side = side_of(model.autoencoder)
-        check_size(self.size, side * 2 ** (len(model.unet.config.block_out_channels) - 1))
-        # A second copy: the first stays as it is, for labels and rewards.
-        unet = scratch(model.unet, self.seed) if self.initialisation == "scratch" else deepcopy(model.unet)
-        cells = (self.size // side, self.size // side)
-        unet = widened(unet, model.autoencoder.config.latent_channels)
-        network = InitializationPolicy(suited(unet, device), model.scheduler, self.start, self.seed, cells)
-        model.frozen(device)
         held_crops = Crops(held, self.size, 1, self.seed)
         of_held = self._loss(model, held_crops, workshop)
         return Task(
-            network,
+            self._network(networks),
             self._loss(model, Crops(learnt, self.size, self.crops, self.seed), workshop),
             _save,
             lambda network, number: of_held(network, number + HELD_OUT),
-            policy_sheet(model, shown(held_crops), device),
+            policy_sheet(networks, shown(held_crops)),
             {"data": learnt.identity, "model": model.identity},
         )
 
-    def labels(self, model: StableDiffusion, crops: Crops, workshop: Workshop) -> Shards:
+    def labels(self, model: BaseModel, crops: Crops, workshop: Workshop) -> Shards:
         """Of each crop latents, foreground, label and noise: `(4, c, h, w)`."""
         grid = trailing(self.start, self.inversion_steps)
         maker = f"{model.identity} {grid} {self.refinements} {self.precision}"
 
         def compute(scenes: Sequence[CaptionedScene]) -> Tensor:
-            return label(model, scenes, grid, self.refinements, workshop.machine.device)
+            return label(model.networks, scenes, grid, self.refinements)
 
         return crops.cached("labels", maker, compute, self.batch, workshop)
 
-    def _loss(self, model: StableDiffusion, crops: Crops, workshop: Workshop) -> Loss:
-        device, labels = workshop.machine.device, self.labels(model, crops, workshop)
-        span = Span(self.reward_span)
-        stride = reward_stride(self.start, self.reward_steps, span, len(model.levels))
+    def _network(self, model: TextToImage) -> InitializationPolicy:
+        # The model's own U-Net stays as it is, for labels and rewards.
+        unet = scratch(model.unet, self.seed) if self.initialisation == "scratch" else deepcopy(model.unet)
+        unet = suited(widened(unet, model.vae.config.latent_channels), model.device).requires_grad_(True)
+        cells = self.size // model.stride
+        return InitializationPolicy(unet, model.levels, model.prediction, self.start, self.seed, (cells, cells))
+
+    def _loss(self, model: BaseModel, crops: Crops, workshop: Workshop) -> Loss:
+        networks, labels = model.networks, self.labels(model, crops, workshop)
+        stride = reward_stride(self.start, self.reward_steps, Span(self.reward_span), len(networks.levels))
 
         def lesson(number: int) -> Lesson:
             rng = self.rng(number)
             chosen = rng.integers(len(crops), size=self.batch).tolist()
             with torch.no_grad():
-                words = model.embed(captions_of([crops[item] for item in chosen], self.prompt_dropout, rng))
-            kept = torch.from_numpy(labels[chosen]).to(device).float()
+                words = networks.words(captions_of([crops[item] for item in chosen], self.prompt_dropout, rng))
+            latents, foreground, signal, noise = torch.from_numpy(labels[chosen]).to(networks.device).float().unbind(1)
             rewarded = self.reward_weight > 0 and number % self.reward_every == 0
             first = int(rng.integers(1, stride + 1))
             grid = reward_grid(self.start, self.reward_steps, stride, first) if rewarded else None
-            latents, foreground, signal, noise = kept.unbind(1)
             return Lesson(latents, foreground, signal, noise, words, grid)
 
-        return policy_loss(model, lesson, self.reward_weight)
+        return policy_loss(networks, lesson, self.reward_weight)
 
     def _check_levels(self, count: int) -> None:
         if not self.start < count:
@@ -144,29 +142,32 @@ class Policy(Method):
         reward_stride(self.start, self.reward_steps, Span(self.reward_span), count)
 
 
-def label(
-    model: StableDiffusion, scenes: Sequence[CaptionedScene], grid: Grid, refinements: int, device: torch.device
-) -> Tensor:
+def label(model: TextToImage, scenes: Sequence[CaptionedScene], grid: Grid, refinements: int) -> Tensor:
     """(1.2) Latents, foreground, label and noise of pictures: `(n, 4, c, h, w)`; inverted with their captions."""
-    pictures, keep = pictures_of(scenes, device)
+    pictures, keep = pictures_of(scenes, model.device)
     latents, foreground = model.encode(pictures), model.encode(on_grey(pictures, keep))
-    denoise = model.denoiser(model.embed([scene.caption for scene in scenes]))
+    denoise = unguided(model, model.words([scene.caption for scene in scenes]))
     found = invert(model.levels, denoise, latents, grid, refinements)
     return torch.stack([latents, foreground, found.signal(model.levels), found.noise], dim=1)
 
 
-def policy_loss(model: StableDiffusion, lessons: Callable[[int], Lesson], weight: float = 1.0) -> Loss:
+def unguided(model: TextToImage, words: Words) -> Denoiser:
+    """The model as it is, for inversion and reward."""
+    return model.denoiser(words, words, 1.0, None, None)
+
+
+def policy_loss(model: TextToImage, lessons: Callable[[int], Lesson], weight: float = 1.0) -> Loss:
     """The loss of a batch: distance from the label, and what the model makes of it against the real picture.
 
     Reported beside it: how strong the reward's gradient by the signal is, relative to the label's.
     """
 
-    def loss(network: nn.Module, number: int) -> dict[str, Tensor]:
+    def loss(network: Any, number: int) -> dict[str, Tensor]:
         lesson = lessons(number)
-        made = network(lesson.foreground, lesson.words)
+        made = network(lesson.foreground, lesson.words.hidden, model.added(lesson.words, lesson.foreground))
         terms = {"label": (made - lesson.signal).square().mean()}
         if lesson.grid:
-            denoise = model.denoiser(lesson.words)
+            denoise = unguided(model, lesson.words)
             found = reward(model.levels, denoise, made, lesson.noise, lesson.latents, lesson.grid)
             # Its value is what is reported, its gradient that of the surrogate.
             terms["reward"] = weight * (found.value + found.loss - found.loss.detach())
@@ -177,22 +178,21 @@ def policy_loss(model: StableDiffusion, lessons: Callable[[int], Lesson], weight
     return loss
 
 
-def policy_sheet(
-    model: StableDiffusion, scenes: Sequence[CaptionedScene], device: torch.device
-) -> Callable[[Any], Picture]:
+def policy_sheet(model: TextToImage, scenes: Sequence[CaptionedScene]) -> Callable[[Any], Picture]:
     """Rows: pictures, foregrounds, the signal of these, and what the base model makes of it and fresh noise."""
-    truth, keep = pictures_of(scenes, device)
+    truth, keep = pictures_of(scenes, model.device)
+    captions = [scene.caption for scene in scenes]
 
     def sheet(network: Any) -> Picture:
-        words, nothing = (model.embed(texts) for texts in ([scene.caption for scene in scenes], [""] * len(scenes)))
-        signal = network(model.encode(on_grey(truth, keep)), words)
+        signal = Composer(network)(model, model.words(captions), on_grey(truth, keep), keep)
         x = renoise(model.levels, signal, network.start, NOISE("start", 0, signal))
-        made = denoised(model.levels, model.denoiser(words), model.denoiser(nothing), x, network.start)
+        made = denoised(model, captions, x, network.start)
         return tiled([truth, on_grey(truth, keep), model.decode(signal), model.decode(made)])
 
     return sheet
 
 
 def _save(policy: Any, folder: Path) -> None:
+    policy.unet.register_to_config(_name_or_path=None)
     policy.unet.half()
     policy.save_pretrained(folder)

@@ -23,7 +23,7 @@ Loss = Callable[[nn.Module, int], dict[str, Tensor]]
 """Of a network and a batch, by its number: terms by name. Their sum is minimised, without those that have no gradient,
 which are only reported."""
 
-Picture = UInt8[np.ndarray, "h w 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Training:
         """All that is random in a batch; a run that is interrupted goes on with the same numbers."""
         return np.random.Generator(np.random.Philox(key=[self.seed, number]))
 
-    def _at_least(self, name: str, least: float) -> None:
+    def _at_least(self, name: str, least: int) -> None:
         if not getattr(self, name) >= least:
             raise RequestError(f"method.{name}={getattr(self, name)}; at least {least}")
 
@@ -128,6 +128,8 @@ class Method(Training, ABC):
 
 
 def save_half(network: Any, folder: Path) -> None:
-    """As exact as needed, in half the space."""
+    """As exact as needed, in half the space, and without where it was read from."""
+    if hasattr(network, "register_to_config"):
+        network.register_to_config(_name_or_path=None)
     with quietly():
         network.half().save_pretrained(folder)

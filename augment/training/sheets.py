@@ -8,11 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from augment.diffusion.grids import trailing
-from augment.diffusion.guidance import classifier_free
-from augment.diffusion.levels import Levels
 from augment.diffusion.noise import Noise
-from augment.diffusion.predictions import Denoiser
 from augment.diffusion.samplers import Multistep, State, sample
+from augment.models.painting.text_to_image import Condition, TextToImage
 from augment.training.crops import Crops
 from augment.training.method import Picture
 from augment.training.scenes import CaptionedScene
@@ -28,21 +26,25 @@ def shown(crops: Crops) -> list[CaptionedScene]:
     return [crops[int(number)] for number in np.linspace(0, len(crops) - 1, SHOWN).round()]
 
 
-def drawn(levels: Levels, prompted: Denoiser, unprompted: Denoiser, like: Float[Tensor, "n c h w"]) -> Tensor:
-    """Latents from noise alone, guided to the prompt; the same noise every time."""
-    return denoised(levels, prompted, unprompted, NOISE("start", 0, like), len(levels) - 1)
+def drawn(
+    model: TextToImage, captions: Sequence[str], like: Float[Tensor, "n c h w"], condition: Condition | None = None
+) -> Float[Tensor, "n c h w"]:
+    """Latents from noise alone, guided to the captions; the same noise every time."""
+    return denoised(model, captions, NOISE("start", 0, like), len(model.levels) - 1, condition)
 
 
 def denoised(
-    levels: Levels, prompted: Denoiser, unprompted: Denoiser, x: Float[Tensor, "n c h w"], start: int
+    model: TextToImage,
+    captions: Sequence[str],
+    x: Float[Tensor, "n c h w"],
+    start: int,
+    condition: Condition | None = None,
 ) -> Float[Tensor, "n c h w"]:
-    """Latents from `x` at level `start` on, guided to the prompt."""
-
-    def guided(x: Tensor, t: int) -> Tensor:
-        return classifier_free(prompted(x, t), unprompted(x, t), GUIDANCE)
-
-    steps = min(STEPS, start + 1)
-    return sample(Multistep(), levels, guided, State(x, start), trailing(start, steps), NOISE).x
+    """Latents from `x` at level `start` on, guided to the captions."""
+    words, nothing = (model.words(texts) for texts in (captions, [""] * len(captions)))
+    denoise = model.denoiser(words, nothing, GUIDANCE, condition, None)
+    grid = trailing(start, min(STEPS, start + 1))
+    return sample(Multistep(), model.levels, denoise, State(x, start), grid, NOISE).x
 
 
 def tiled(rows: Sequence[Float[Tensor, "n 3 h w"]]) -> Picture:

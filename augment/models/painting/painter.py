@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ Pixels = Float[Tensor, "n 3 H W"]
 Masks = Float[Tensor, "n 1 H W"]
 
 
+@runtime_checkable
 class Policy(Protocol):
     """An initialization policy."""
 

@@ -10,10 +10,9 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from PIL import Image
 
 from augment.models.runtime import Runtime
-from augment.models.schedulers import ZERO_TERMINAL
 from augment.models.small_diffusion import TEXT_WIDTH, small_text_encoder, write_caption_tokenizer
-from augment.models.stable_diffusion import AUTOENCODER, TEXT_ENCODER, TOKENIZER, UNET, write_layout
 from augment.training import Data, Workshop, open_machine
+from augment.training.base_model import ZERO_TERMINAL, write_layout
 from augment.training.method import Training
 from augment.training.scenes import CaptionedScene, Scenes
 from robot_io.memory import ArrayFrames, ArrayMask
@@ -38,7 +37,8 @@ SHOWN = [wall(name, place) for name in COLOURS for place in (6, 12)]
 
 
 def scenes(shown: Sequence[CaptionedScene] = SHOWN) -> Scenes:
-    return Scenes(len(shown), lambda number: shown[number], [scene.caption for scene in shown], "walls")
+    captions = [scene.caption for scene in shown]
+    return Scenes(len(shown), lambda number: shown[number], captions, repr(captions))
 
 
 def data() -> Data:
@@ -106,9 +106,9 @@ def tiny_model(folder: Path, **scheduler: object) -> str:
     """A base model that nobody trained."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        tiny_unet().save_pretrained(folder / UNET)
-        tiny_autoencoder().save_pretrained(folder / AUTOENCODER)
-        tokenizer = write_caption_tokenizer([scene.caption for scene in SHOWN], folder / TOKENIZER)
-        small_text_encoder(tokenizer).save_pretrained(folder / TEXT_ENCODER)
+        tiny_unet().save_pretrained(folder / "unet")
+        tiny_autoencoder().save_pretrained(folder / "vae")
+        tokenizer = write_caption_tokenizer([scene.caption for scene in SHOWN], folder / "tokenizer")
+        small_text_encoder(tokenizer).save_pretrained(folder / "text_encoder")
     write_layout(folder, {**ZERO_TERMINAL, **scheduler})
     return str(folder)
