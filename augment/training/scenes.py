@@ -8,34 +8,49 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
+from xxhash import xxh3_64_intdigest, xxh3_128_hexdigest
 
 from augment.errors import RequestError
 from augment.training.examples import cropped
 from robot_io.types import Episode, Role
 
 FOREGROUND = (Role.ROBOT, Role.OBJECT)
-HELD = 20000  # pictures in memory
+MEMORY = 2 << 30  # bytes of pictures that are kept
 NEAREST = 0.62  # share of the picture's side that a crop has at least
+FEW = 3  # names in a message
 
 
 @dataclass(frozen=True, eq=False)
 class CaptionedScene:
-    """One picture, what of it is foreground, and what it shows in words."""
+    """One picture, what of it is foreground, and what it shows in words. Raises RequestError if sizes differ."""
 
-    picture: UInt8[np.ndarray, "h w 3"]
-    keep: Bool[np.ndarray, "h w"]
+    picture: UInt8[np.ndarray, "_ _ 3"]
+    keep: Bool[np.ndarray, "_ _"]
     """Robot and manipulated object."""
     caption: str
+
+    def __post_init__(self) -> None:
+        if self.picture.shape[:2] != self.keep.shape:
+            (height, width), (rows, columns) = self.picture.shape[:2], self.keep.shape
+            raise RequestError(
+                f"a picture of {height}x{width} pixels with a mask of {rows}x{columns} ({self.caption!r}); a mask has "
+                "its picture's size"
+            )
 
 
 class Scenes:
     """Pictures with captions, in random batches that a number decides."""
 
-    def __init__(self, count: int, read: Callable[[int], CaptionedScene], captions: Sequence[str]) -> None:
-        """`read` gives one of `count` pictures by number; `captions`: all that there are."""
+    def __init__(
+        self, count: int, read: Callable[[int], CaptionedScene], captions: Sequence[str], identity: str = ""
+    ) -> None:
+        """`read` gives one of `count` pictures, at least 1, by number; `captions`: all that there are; `identity`: of
+        all this. The first is read at once."""
         self.captions = sorted(set(captions))
+        self.identity = identity
+        """Tells one set of pictures from another."""
         self._count = count
-        self._read = lru_cache(HELD)(read)
+        self._read = lru_cache(max(1, MEMORY // read(0).picture.nbytes))(read)
 
     def __len__(self) -> int:
         return self._count
@@ -69,11 +84,42 @@ class Scenes:
             nothing = np.zeros(picture.shape[:2], dtype=np.bool_)
             return CaptionedScene(picture, np.logical_or.reduce([nothing, *masks]), captions[name])
 
-        return cls(len(shots), read, list(captions.values()))
+        identity = xxh3_128_hexdigest(repr([shots, dict(captions)]).encode())
+        return cls(len(shots), read, list(captions.values()), identity)
 
     def batch(self, count: int, size: int, rng: np.random.Generator) -> list[CaptionedScene]:
         """`count` crops of `size` x `size` pixels."""
         return [crop(self[int(rng.integers(len(self)))], size, rng) for _ in range(count)]
+
+
+def hold_out(names: Sequence[str], share: float) -> tuple[list[str], list[str]]:
+    """Names to learn from, and those held out: at least one each, the same whatever else there is.
+
+    Raises RequestError where that cannot be.
+    """
+    count = max(1, round(share * len(names)))
+    if not 0 < share < 1 or count >= len(names):
+        raise RequestError(
+            f"held_out={share} of {len(names)} episodes or pictures; it must be above 0 and below 1, and leave at "
+            "least one to learn from and one to hold out"
+        )
+    held = set(sorted(names, key=lambda name: xxh3_64_intdigest(name.encode()))[:count])
+    return [name for name in names if name not in held], [name for name in names if name in held]
+
+
+def caption_episodes(names: Mapping[str, str], captions: Mapping[str, str]) -> dict[str, str]:
+    """Caption by episode id. `names`: of the episodes, by id; `captions`: by id or by name.
+
+    Raises RequestError where an episode has none.
+    """
+    found = {id: captions.get(id, captions.get(name, "")) for id, name in names.items()}
+    without = [names[id] for id, caption in found.items() if not caption.strip()]
+    if without:
+        raise RequestError(
+            f"{len(without)} of {len(names)} episodes have no caption ({', '.join(without[:FEW])}); captions.path is a "
+            'JSON file {"episode": "what its scene shows"}, with an entry for each'
+        )
+    return found
 
 
 def crop(scene: CaptionedScene, size: int, rng: np.random.Generator) -> CaptionedScene:
