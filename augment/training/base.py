@@ -87,8 +87,9 @@ class Base(Method):
 
         def save(network: Any, folder: Path) -> None:
             tokenizer.save_pretrained(folder / "tokenizer")
-            for name, part in {"vae": networks.vae, **network}.items():
+            for name, part in {"vae": networks.vae, "unet": network["unet"]}.items():
                 save_half(part, folder / name)
+            network["text_encoder"].save_pretrained(folder / "text_encoder")  # pipelines mend no other's precision
             write_layout(folder, model.scheduler)
 
         held_crops = Crops(held, self.size, 1, self.seed)
