@@ -13,6 +13,7 @@ from augment.diffusion.levels import Levels
 from augment.diffusion.maps import renoise
 from augment.diffusion.predictions import Prediction, target
 from augment.errors import RequestError
+from augment.models.hub import quietly
 from augment.models.painting.hub import load_part
 from augment.models.painting.levels import levels_of, prediction_of
 from augment.models.painting.text_to_image import Reader, TextToImage
@@ -87,8 +88,10 @@ class Base(Method):
 
         def save(network: Any, folder: Path) -> None:
             tokenizer.save_pretrained(folder / "tokenizer")
-            for name, part in {"vae": networks.vae, **network}.items():
+            for name, part in {"vae": networks.vae, "unet": network["unet"]}.items():
                 save_half(part, folder / name)
+            with quietly():  # in float32: pipelines keep a text encoder's precision, and raise that of the others
+                network["text_encoder"].save_pretrained(folder / "text_encoder")
             write_layout(folder, model.scheduler)
 
         held_crops = Crops(held, self.size, 1, self.seed)

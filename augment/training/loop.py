@@ -76,7 +76,8 @@ def _step(objective: nn.Module, optimizer: Any, step: int, options: Training, ma
             total = torch.stack([term for term in terms.values() if term.requires_grad]).sum()
             if not torch.isfinite(total):
                 raise RunError(
-                    f"step {step}: the loss is {float(total.detach())}; lower method.learning_rate, in another output.path"
+                    f"step {step}: the loss is {float(total.detach())}; lower method.learning_rate, in another "
+                    "output.path"
                 )
             machine.backward(total)
         for name, term in terms.items():
