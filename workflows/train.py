@@ -3,13 +3,16 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from augment.errors import RequestError
 from augment.models.runtime import Runtime
 from robot_io.formats.base import Dataset
+from robot_io.tabletop.captions import describe_dataset
 from workflows import _config
 from workflows._dataset import choose, open_configured, tabletop_spec
 
@@ -56,21 +59,42 @@ def _scenes(config: Any) -> Any:
         learnt, held = open_image_folder(_config.required_path(config, "dataset.path"), share)
     else:
         dataset = _chosen(config)
-        captions = caption_episodes({entry.id: entry.name for entry in dataset.entries}, _captions(config))
+        names = {entry.id: entry.name for entry in dataset.entries}
+        captions = caption_episodes(names, _captions(config))
         parts = hold_out(list(captions), share)
         learnt, held = (
             Scenes.of_episodes(dataset.open, {id: captions[id] for id in part}, list(config.cameras)) for part in parts
         )
+        if config.dataset.name == "tabletop":
+            learnt, held = (
+                scenes.and_also(_empty(config, [names[id] for id in part]))
+                for scenes, part in zip((learnt, held), parts, strict=True)
+            )
     _say(f"{len(learnt)} pictures, {len(learnt.captions)} captions; {len(held)} pictures are held out")
     return learnt, held
+
+
+def _empty(config: Any, names: Sequence[str]) -> Any:
+    """The rendered scenes of some episodes without robot and things, rendered when they are needed."""
+    from augment.training import CaptionedScene, Scenes
+
+    try:
+        from robot_io.tabletop.episodes import render_plate
+    except ImportError as error:
+        raise RequestError(f"dataset=tabletop: {error}") from error
+    spec, captions = tabletop_spec(config), describe_dataset(tabletop_spec(config), empty=True)
+
+    def read(number: int) -> CaptionedScene:
+        picture, caption = render_plate(spec, int(names[number].removeprefix("demo_")))
+        return CaptionedScene(picture, np.zeros(picture.shape[:2], dtype=np.bool_), caption)
+
+    return Scenes(len(names), read, [captions[name] for name in names], f"empty {spec}")
 
 
 def _captions(config: Any) -> dict[str, str]:
     """By id or name of the episode."""
     path = _config.text(config, "captions.path")
     if path is None and config.dataset.name == "tabletop":
-        from robot_io.tabletop.captions import describe_dataset
-
         return describe_dataset(tabletop_spec(config))
     if path is None:
         raise RequestError('captions.path is required: a JSON file {"episode": "what its scene shows"}')

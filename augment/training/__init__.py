@@ -10,7 +10,7 @@ from augment.training.initialization_policy import Policy
 from augment.training.loop import train
 from augment.training.machine import open_machine
 from augment.training.method import Data, Method, Workshop
-from augment.training.scenes import Scenes, caption_episodes, hold_out
+from augment.training.scenes import CaptionedScene, Scenes, caption_episodes, hold_out
 from augment.training.segmenter import Segmenter
 
 METHODS: dict[str, type[Method]] = {
@@ -24,6 +24,7 @@ METHODS: dict[str, type[Method]] = {
 
 __all__ = [
     "METHODS",
+    "CaptionedScene",
     "Data",
     "Examples",
     "Method",

@@ -28,9 +28,9 @@ def describe_scene(scene: Scene, empty: bool = False) -> str:
     return place if empty else f"a robot arm at {place}"
 
 
-def describe_dataset(spec: TabletopSpec) -> dict[str, str]:
-    """Caption by name of the episode."""
-    return {f"demo_{index}": describe_scene(sample_scene(spec.random(index))) for index in range(spec.episodes)}
+def describe_dataset(spec: TabletopSpec, empty: bool = False) -> dict[str, str]:
+    """Caption by name of the episode. `empty`: of the scenes without robot and things."""
+    return {f"demo_{index}": describe_scene(sample_scene(spec.random(index)), empty) for index in range(spec.episodes)}
 
 
 def _called(texture: Texture) -> str:
