@@ -13,7 +13,7 @@ from PIL import Image
 
 from augment.check import Check, Verdict, Window
 from augment.compose import Composite
-from augment.errors import UnseenError
+from augment.errors import PaintError, UnseenError
 from augment.grasps import find_grasps
 from augment.images import is_blank
 from augment.layers import (
@@ -139,7 +139,11 @@ def restage(
             problem = known.problem or NO_TRACKS
             results[camera] = CameraResult(f"as recorded: {problem}", Verdict(problem))
         else:
-            results[camera] = _restage_camera(flow, source, episode.cameras[camera], known, plan, folder, clock)
+            try:
+                results[camera] = _restage_camera(flow, source, episode.cameras[camera], known, plan, folder, clock)
+            except PaintError as error:
+                frames_file(folder, camera).unlink(missing_ok=True)
+                results[camera] = CameraResult(f"as recorded: {error}", Verdict(str(error), redraw=True))
     return results
 
 
