@@ -109,7 +109,9 @@ def test_a_prompt_that_is_too_long_is_cut_and_that_is_said(
 ) -> None:
     words = ["recipe=outpaint", *pack, *BRIEF, "limit=1", f"recipe.steps.background.prompt={'a blue table ' * 10}"]
     assert augment(demos, tmp_path / "out.hdf5", *words) == 0
-    assert "recipe.steps.background: prompt is too long, and is read without: blue table a blue" in capsys.readouterr().err
+    assert (
+        "recipe.steps.background: prompt is too long, and is read without: blue table a blue" in capsys.readouterr().err
+    )
 
 
 def test_networks_that_fail_leave_the_camera_as_recorded(
