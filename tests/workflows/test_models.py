@@ -78,7 +78,7 @@ def test_check_of_a_whole_pack_and_a_damaged_one(mine: list[str], tmp_path: Path
     weights.write_bytes(weights.read_bytes()[:-1])
     assert main(["models", *mine]) == 2
     said = capsys.readouterr().out
-    assert f"segmenter damaged  hq_sam {tmp_path / 'segmenter'}, yours\n{'':19}{weights} is cut off" in said
+    assert f"segmenter  damaged  hq_sam {tmp_path / 'segmenter'}, yours\n{'':20}{weights} is cut off" in said
     assert "missing" not in said
     assert "action=download" not in said, "one's own folder is not on the Hub"
 
