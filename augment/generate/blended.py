@@ -1,4 +1,4 @@
-"""Edits of a region by words, the rest untouched: Blended Diffusion of pixels or latents (Avrahami et al. 2022, 2023)."""
+"""Edits of a region by words, the rest untouched: Blended Diffusion (Avrahami et al. 2022), of pixels or latents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
