@@ -134,9 +134,10 @@ class Blended(Painted):
     def check(self) -> None:
         if self.form not in (LATENT, PIXEL):
             raise RequestError(f"unknown form={self.form}; known: {LATENT}, {PIXEL}")
-        if self.form == PIXEL and self.pack.pixels and not self.pack.clip:
+        if self.form == PIXEL and not (self.pack.pixels and self.pack.clip):
             raise RequestError(
-                f"form=pixel needs CLIP, and models={self.pack.name} has no clip; choose a pack with one"
+                f"form=pixel needs pixels and clip, and models={self.pack.name} lacks one; choose a pack with both, such "
+                "as models=blended_pixel_256, or form=latent"
             )
         known = (SURROUNDINGS, *STANDING)
         if self.region not in known:

@@ -125,9 +125,7 @@ def diffusers_twin(own: UNet) -> UNet2DModel:
     renamed = {}
     names = PARTS | {f"{a}.{c}": f"{b}.{d}" for a, b in RESIDUALS.items() for c, d in RESIDUAL.items()}
     for suffix in ("weight", "bias"):
-        renamed |= {
-            f"{b}.{suffix}": state[f"{a}.{suffix}"] for a, b in names.items() if f"{a}.{suffix}" in state
-        }
+        renamed |= {f"{b}.{suffix}": state[f"{a}.{suffix}"] for a, b in names.items() if f"{a}.{suffix}" in state}
         for mine, theirs in ATTENTIONS.items():
             renamed[f"{theirs}.group_norm.{suffix}"] = state[f"{mine}.norm.{suffix}"]
             renamed[f"{theirs}.to_out.0.{suffix}"] = state[f"{mine}.proj_out.{suffix}"].squeeze(-1)
