@@ -136,8 +136,8 @@ class Blended(Painted):
             raise RequestError(f"unknown form={self.form}; known: {LATENT}, {PIXEL}")
         if self.form == PIXEL and not (self.pack.pixels and self.pack.clip):
             raise RequestError(
-                f"form=pixel needs pixels and clip, and models={self.pack.name} lacks one; choose a pack with both, such "
-                "as models=blended_pixel_256, or form=latent"
+                f"form=pixel needs pixels and clip, and models={self.pack.name} lacks one; choose a pack with both, "
+                "such as models=blended_pixel_256, or form=latent"
             )
         known = (SURROUNDINGS, *STANDING)
         if self.region not in known:

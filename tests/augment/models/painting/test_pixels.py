@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from augment.diffusion.levels import Levels
-from augment.diffusion.maps import clean, renoise
 from augment.diffusion.noise import Noise
 from augment.diffusion.predictions import Reverse
 from augment.errors import PaintError, RequestError
@@ -290,12 +289,3 @@ def test_too_little_memory_halves_the_batch(painter: PixelPainter, monkeypatch: 
     monkeypatch.setattr(hub.PixelDiffusion, "__call__", scarce)
     for one, other in zip(painter(asked, WORDS, BRIEF, 7), expected, strict=True):
         assert np.abs(one.astype(int) - other).max() <= 2
-
-
-def test_one_noise_level_off_is_caught(painter: PixelPainter) -> None:
-    """Correction 8: with the background of the level before, outside would be as wrong as this."""
-    levels = painter.network.levels
-    source = energy(painter).source
-    noise = torch.randn(source.shape, generator=torch.Generator().manual_seed(2))
-    off = clean(levels, renoise(levels, source, 10, noise), 0, noise) - source
-    assert off.abs().max() > 0.05
