@@ -7,13 +7,13 @@
         frames.csv          dy, dx, yy, yx, xy, xx, zy, zx: how to move the plate to lie on that frame
                             (docs/layers.md); red, green, blue: its exposure
         masks/00-robot.zip  one PNG a frame, 000000.png ..., white = the thing; a single .png where nothing moves
+        alpha/00-robot.zip  likewise, of the frames that have any: share of the foreground (augment/alphas.py)
 
 The key is a hash of what the layers were computed from, so they are found again as long as that is the same. Edited
 files are used as they are, and variants made from the unedited ones are made anew.
 """
 
 import csv
-import io
 import json
 import shutil
 import zipfile
@@ -30,13 +30,13 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
+from augment.alphas import StoredAlpha, find_stored, write_alpha
 from augment.images import Warp, unwarp, warp
-from augment.types import Backdrop, Background, MaskTrack, Role, Stability
-from robot_io.errors import EpisodeError
+from augment.pngs import Archive, add, check_size, decode, encode
+from augment.types import AlphaTrack, Backdrop, Background, MaskTrack, Role, Stability
 
 WINDOW = 32
 PER_FRAME = ("dy", "dx", "yy", "yx", "xy", "xx", "zy", "zx", "red", "green", "blue")
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same masks give the same bytes
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,16 @@ class StoredTrack:
         stop = min(stop, len(self))
         if self.path.suffix == ".png":
             return np.broadcast_to(self._decode(self.path.read_bytes()), (stop - start, *self.shape[1:])).copy()
-        archive, names = self._archive
-        frames = [self._decode(archive.read(names[f"{frame:06d}.png"])) for frame in range(start, stop)]
+        frames = [self._decode(self._archive.read(frame)) for frame in range(start, stop)]
         return np.stack(frames) if frames else np.zeros((0, *self.shape[1:]), dtype=np.bool_)
 
     @cached_property
-    def _archive(self) -> tuple[zipfile.ZipFile, dict[str, str]]:
-        """Open, as finding the table of contents takes longer than reading a mask; and where each file lies in it."""
-        archive = zipfile.ZipFile(self.path)
-        return archive, {Path(name).name: name for name in archive.namelist()}
+    def _archive(self) -> Archive:
+        return Archive(self.path)
 
     def _decode(self, png: bytes) -> Bool[np.ndarray, "h w"]:
-        with Image.open(io.BytesIO(png)) as image:
-            mask = np.asarray(image) if image.mode == "1" else np.asarray(image.convert("L")) > 127
-        if mask.shape != self.shape[1:]:
-            raise EpisodeError(_misshapen(f"a mask in {self.path}", mask.shape, self.shape[1:]))
-        return mask
+        mask = decode(png, self.shape[1:], f"a mask in {self.path}")
+        return mask if mask.dtype == np.bool_ else mask > 127
 
 
 @dataclass(frozen=True)
@@ -119,8 +113,7 @@ class Layers:
     def _picture(self, name: str, mode: str) -> np.ndarray:
         with Image.open(self.folder / name) as image:
             picture = np.asarray(image.convert(mode))
-        if picture.shape[:2] != (self.height, self.width):
-            raise EpisodeError(_misshapen(str(self.folder / name), picture.shape, (self.height, self.width)))
+        check_size(picture, (self.height, self.width), str(self.folder / name))
         return picture
 
     @property
@@ -151,6 +144,24 @@ class Layers:
     def keep(self, preserve: Iterable[Role], start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
         """Union of the tracks of the preserved roles; `other`, which a person painted, always stays."""
         return self._union({*preserve, Role.OTHER}, start, stop)
+
+    def alpha(self, preserve: Iterable[Role], start: int, stop: int) -> UInt8[np.ndarray, "t h w"]:
+        """Share of the foreground, 1..255, where more is known than the masks of the preserved roles say; else 0.
+
+        Of every role; where another one is preserved, its masks decide.
+        """
+        stop, roles = min(stop, self.length), {*preserve, Role.OTHER}
+        said = np.zeros((stop - start, self.height, self.width), dtype=np.uint8)
+        for alpha in self._alphas:
+            if alpha.role in roles:
+                found = alpha.read(start, stop)
+                found[self._union(roles - {alpha.role}, start, stop)] = 0
+                np.maximum(said, found, out=said)
+        return said
+
+    @cached_property
+    def _alphas(self) -> tuple[StoredAlpha, ...]:
+        return find_stored(self.folder / "alpha", (self.length, self.height, self.width))
 
     def masks(self, start: int, stop: int) -> dict[Role, Bool[np.ndarray, "t h w"]]:
         """Every role's mask."""
@@ -258,6 +269,15 @@ class LayersWriter:
             stored.append(StoredTrack(path, track.role, track.label, self._shape, written["share"], track.confidence))
         return tuple(stored)
 
+    def store_alpha(self, alphas: Iterable[AlphaTrack]) -> None:
+        """Likewise of alpha, as far as there is any."""
+        folder = self._unfinished / "alpha"
+        folder.mkdir()
+        for number, alpha in enumerate(alphas):
+            write_alpha(folder / f"{number:02d}-{alpha.role}.zip", alpha)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
     def finish(
         self,
         made_from: Mapping[str, Any],
@@ -314,27 +334,14 @@ def _write_track(root: Path, name: str, track: MaskTrack) -> dict[str, Any]:
     with zipfile.ZipFile(archive_path, "w", zipfile.ZIP_STORED) as archive:
         for start in range(0, len(track), WINDOW):
             for offset, mask in enumerate(track.read(start, start + WINDOW)):
-                png = png if last is not None and np.array_equal(mask, last) else _png(mask)
+                png = png if last is not None and np.array_equal(mask, last) else encode(mask)
                 first, last = first or png, mask
                 still &= png == first
                 covered += np.count_nonzero(mask) / mask.size
-                archive.writestr(zipfile.ZipInfo(f"{start + offset:06d}.png", ZIP_EPOCH), png)
+                add(archive, start + offset, png)
     share = round(covered / max(1, len(track)), 5)
     if not still or first is None:
         return {"file": f"masks/{archive_path.name}", "share": share}
     archive_path.unlink()
     picture_path.write_bytes(first)
     return {"file": f"masks/{picture_path.name}", "share": share}
-
-
-def _png(mask: Bool[np.ndarray, "h w"]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(mask).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _misshapen(what: str, found: tuple[int, ...], camera: tuple[int, ...]) -> str:
-    return (
-        f"{what} is {found[0]}x{found[1]} pixels; its camera is {camera[0]}x{camera[1]}. Paint it at that size, or "
-        "remove these layers to have them made anew"
-    )

@@ -15,6 +15,7 @@ from augment.images import Warp, exposed, reduced, rescaled, shares, warp
 from robot_io.types import MaskTrack, Role
 
 __all__ = [
+    "AlphaTrack",
     "Backdrop",
     "Background",
     "Deals",
@@ -68,6 +69,18 @@ class Background:
         """Of a camera that never moves, in light that never changes."""
         warps, gains = np.zeros((length, 8), dtype=np.float32), np.ones((length, 3), dtype=np.float32)
         return cls(Stability.STATIC, warps, gains, plate, unrest=0.0)
+
+
+@runtime_checkable
+class AlphaTrack(Protocol):
+    """What is known of single pixels beyond the masks, read in windows."""
+
+    @property
+    def role(self) -> Role: ...
+    def __len__(self) -> int: ...
+    def read(self, start: int, stop: int) -> UInt8[np.ndarray, "t h w"]:
+        """Share of the foreground, 1..255; 0 where nothing is said, so that the masks decide."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +182,7 @@ class Generates(Protocol):
 
     def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]: ...
     def identity(self) -> dict[str, Any]: ...
+    def remarks(self) -> list[str]: ...
     def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
     def untouched(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
     @property

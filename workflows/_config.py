@@ -31,7 +31,19 @@ from augment.segment import SEGMENTERS, Grounded
 from augment.types import Role
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-PATH_KEYS = ("path", "keep_always", "masks", "references", "robot_masks", "object_masks", "source", "file", "prompts")
+PATH_KEYS = (
+    "path",
+    "keep_always",
+    "masks",
+    "references",
+    "robot_masks",
+    "object_masks",
+    "source",
+    "file",
+    "prompts",
+    "base",
+    "autoencoder",
+)
 """Values that Hydra's grammar must not take apart."""
 
 T = TypeVar("T")

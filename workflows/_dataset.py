@@ -9,6 +9,7 @@ from typing import Any
 from augment.errors import RequestError
 from robot_io import open_dataset
 from robot_io.formats.base import Dataset
+from robot_io.tabletop.spec import Conditions, TabletopSpec
 from workflows import _config
 
 COMPANIONS = 4
@@ -18,6 +19,8 @@ def open_configured(config: Any) -> Dataset:
     """The dataset that the group `dataset` describes. Raises RequestError, DatasetError."""
     if config.dataset.name == "tabletop":
         return open_dataset(_render_tabletop(config))
+    if config.dataset.name == "images":
+        raise RequestError("dataset=images is for `restage train` of generators alone; here it takes episodes")
     return open_dataset(_config.required_path(config, "dataset.path"), _config.text(config, "dataset.format") or "auto")
 
 
@@ -50,19 +53,23 @@ def _numbers(text: str, count: int) -> list[int]:
     return sorted(numbers)
 
 
-def _render_tabletop(config: Any) -> Path:
-    """The rendered file, made now unless it exists. Raises RequestError."""
-    from robot_io.tabletop.spec import Conditions, TabletopSpec
-
+def tabletop_spec(config: Any) -> TabletopSpec:
+    """What `dataset=tabletop` is to be like. Raises RequestError."""
     numbers = {name: _config.whole_number(config, f"dataset.{name}") for name in ("episodes", "size", "seed", "every")}
     try:
         conditions = Conditions(noise=_config.number(config, "dataset.noise"))
-        spec = TabletopSpec(numbers["episodes"], numbers["size"], numbers["seed"], conditions, numbers["every"])
+        return TabletopSpec(numbers["episodes"], numbers["size"], numbers["seed"], conditions, numbers["every"])
     except ValueError as error:
         raise RequestError(f"dataset=tabletop: {error}") from error
+
+
+def _render_tabletop(config: Any) -> Path:
+    """The rendered file, made now unless it exists. Raises RequestError."""
+    spec = tabletop_spec(config)
     chosen = _config.text(config, "dataset.path")
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "restage" / "tabletop"
-    told = numbers | ({"noise": conditions.noise} if conditions.noise else {})
+    told = {name: getattr(spec, name) for name in ("episodes", "size", "seed", "every")}
+    told |= {"noise": spec.conditions.noise} if spec.conditions.noise else {}
     name = "-".join(f"{key}{value}" for key, value in told.items() if (key, value) != ("every", 1))
     path = Path(chosen).expanduser() if chosen else cache / f"{name}-{version('restage')}.hdf5"
     if not path.exists():

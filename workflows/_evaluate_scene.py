@@ -62,12 +62,13 @@ def _ours(episode: Episode, truth: Truth, perception: Perception, still: np.ndar
         # the first frame of a rendered camera is at rest: what it shows, the plate shows moved by its shift
         new = np.clip(np.rint(warp(truth.new_plate[0], unwarp(layers.warps[0])) / layers.gains[0]), 0, 255)
         backdrop = layers.backdrop(new.astype(np.uint8), 0, episode.length)
-        return _attempt(episode, layers.keep(MOVABLE, 0, episode.length), backdrop)
+        masks, alpha = layers.keep(MOVABLE, 0, episode.length), layers.alpha(MOVABLE, 0, episode.length)
+        return _attempt(episode, masks, backdrop, alpha)
 
 
-def _attempt(episode: Episode, masks: np.ndarray, backdrop: Backdrop) -> Attempt:
+def _attempt(episode: Episode, masks: np.ndarray, backdrop: Backdrop, alpha: np.ndarray | None = None) -> Attempt:
     clip, composite = episode.cameras[CAMERA].read(0, episode.length), Composite(grain=0.0)
-    restaged, exact = composite(clip, masks, backdrop)
+    restaged, exact = composite(clip, masks, backdrop, alpha)
     plates = [backdrop.behind(backdrop.clean, index) for index in range(len(clip))]
-    unshaded, _ = replace(composite, light=Light(shadows=False))(clip, masks, backdrop)
+    unshaded, _ = replace(composite, light=Light(shadows=False))(clip, masks, backdrop, alpha)
     return Attempt(masks, exact, np.stack(plates), restaged.frames, unshaded.frames)

@@ -11,9 +11,11 @@ from augment.evaluation import Story, contact_sheet, overlay, render_report, var
 from augment.images import resize
 from augment.layers import Layers, file_name
 from augment.pipeline import Flow, Schedule
-from augment.pipeline.episode import Source, prepare
+from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.summary import measured
+from augment.types import Role
+from robot_io.formats.base import Dataset
 from robot_io.types import FrameSource, Part
 from workflows.preview import spread
 
@@ -25,7 +27,7 @@ ANIMATION_HEIGHT = 200  # pixels
 
 
 def write_report(
-    path: Path, flow: Flow, source: Source, layers: Path, parts: Iterable[Part], schedule: Schedule, record: Any
+    path: Path, flow: Flow, source: Dataset, layers: Path, parts: Iterable[Part], schedule: Schedule, record: Any
 ) -> None:
     """Write `report.html`. `parts` are the finished variants; `record` is the run's summary."""
     made: dict[str, list[Part]] = {}
@@ -38,21 +40,32 @@ def write_report(
     unfinished.replace(path)
 
 
-def _stories(flow: Flow, source: Source, root: Path, made: Mapping[str, Sequence[Part]]) -> Iterator[Story]:
+def _stories(flow: Flow, source: Dataset, root: Path, made: Mapping[str, Sequence[Part]]) -> Iterator[Story]:
     for episode_id, parts in made.items():
         known = prepare(flow.perception, source, episode_id, root, Stopwatch())
         episode = source.open(episode_id)
         for camera in sorted({camera for part in parts for camera in part.files}):
             frames, layers = episode.cameras[camera], known[camera]
-            plates = {part.variant: _plate(part, camera) for part in parts if camera in part.files}
+            shown = [part for part in parts if camera in part.files]
+            plates = {part.variant: _plate(part, camera) for part in shown}
+            variants = {part.variant: source.frame_reader(episode_id, camera, part.files[camera]) for part in shown}
             title = f"{episode.name}, {camera}: {'; '.join(episode.language)}".rstrip(": ")
-            yield Story(title, _sheet(flow, frames, layers, plates), _animation(flow, frames, layers, plates))
+            yield Story(title, _sheet(flow, frames, layers, plates, variants), _animation(frames, variants))
 
 
-def _sheet(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int, np.ndarray]) -> np.ndarray:
+def _sheet(
+    flow: Flow,
+    frames: FrameSource,
+    layers: Layers,
+    plates: Mapping[int, np.ndarray],
+    variants: Mapping[int, FrameSource],
+) -> np.ndarray:
     indices = spread(len(frames), COLUMNS)
     recorded = [frames.read(index, index + 1).frames for index in indices]
-    masked = [overlay(clip, layers.masks(index, index + 1)) for clip, index in zip(recorded, indices, strict=True)]
+    masked = [
+        overlay(clip, layers.masks(index, index + 1), layers.alpha(tuple(Role), index, index + 1))
+        for clip, index in zip(recorded, indices, strict=True)
+    ]
     hole = np.where(layers.hole[..., None], np.uint8(255), layers.plate // 2)
     rows = [
         (f"recorded: frames {', '.join(map(str, indices))}", [clip[0] for clip in recorded]),
@@ -63,8 +76,8 @@ def _sheet(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int,
         ),
     ]
     rows.append(("shadows that are carried over", [_shadows(flow, frames, layers, index) for index in indices]))
-    for variant, plate in plates.items():
-        pictures = [restaged_frame(flow, frames, layers, plate, index) for index in indices]
+    for variant, restaged in variants.items():
+        pictures = [restaged.read(index, index + 1).frames[0] for index in indices]
         rows.append((f"variant {variant}", pictures))
     return contact_sheet(rows)
 
@@ -74,31 +87,28 @@ def _differ(plates: Mapping[int, np.ndarray]) -> str:
     return f"; they differ by {found['mean']:.1f} % on average, {found['least']:.1f} % at least" if found else ""
 
 
-def _animation(flow: Flow, frames: FrameSource, layers: Layers, plates: Mapping[int, np.ndarray]) -> list[np.ndarray]:
-    shown = list(plates.values())[:ANIMATED]
+def _animation(frames: FrameSource, variants: Mapping[int, FrameSource]) -> list[np.ndarray]:
+    shown = list(variants.values())[:ANIMATED]
     pictures = []
     for index in spread(len(frames), MOMENTS):
-        recorded = frames.read(index, index + 1).frames[0]
-        variants = [restaged_frame(flow, frames, layers, plate, index) for plate in shown]
-        joined = np.concatenate([recorded, *variants], axis=1)
+        joined = np.concatenate([each.read(index, index + 1).frames[0] for each in (frames, *shown)], axis=1)
         height = min(ANIMATION_HEIGHT, joined.shape[0])
         pictures.append(resize(joined, height, round(joined.shape[1] * height / joined.shape[0])))
     return pictures
 
 
-def restaged_frame(flow: Flow, frames: FrameSource, layers: Layers, plate: np.ndarray, index: int) -> np.ndarray:
-    """One frame as it was composed, before encoding; uint8 `(h, w, 3)`."""
-    keep = layers.keep(flow.recipe.preserve, index, index + 1)
-    composed, _ = flow.composite(frames.read(index, index + 1), keep, layers.backdrop(plate, index, index + 1))
-    return np.asarray(composed.frames[0])
-
-
 def _shadows(flow: Flow, frames: FrameSource, layers: Layers, index: int) -> np.ndarray:
-    keep = layers.keep(flow.recipe.preserve, index, index + 1)
+    keep, alpha = _kept(flow, layers, index)
     backdrop = layers.backdrop(layers.plate, index, index + 1)
     clip = frames.read(index, index + 1)
-    left = flow.composite.light_left(clip, keep, backdrop)[0]
+    left = flow.composite.light_left(clip, keep, backdrop, alpha)[0]
     return np.asarray(np.where(keep[0, ..., None], clip.frames[0] // 3, left))
+
+
+def _kept(flow: Flow, layers: Layers, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mask and soft alpha of one frame, `(1, h, w)`."""
+    preserve = flow.recipe.preserve
+    return layers.keep(preserve, index, index + 1), layers.alpha(preserve, index, index + 1)
 
 
 def _plate(part: Part, camera: str) -> np.ndarray:

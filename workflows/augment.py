@@ -44,6 +44,8 @@ def run(
     quarantined = {entry.name: entry.problem for entry in dataset.entries if entry.problem}
     names = {entry.id: entry.name for entry in dataset.entries if not entry.problem}
     _say_what_stays(flow, dataset, list(names))
+    for step in flow.recipe.steps:
+        sys.stderr.writelines(f"recipe.steps.{step.name}: {remark}\n" for remark in step.generator.remarks())
     schedule = Schedule(list(names), flow.recipe.variants)
     with _claimed(work, out, flow, source) as companions:
         flow = replace(flow, perception=replace(flow.perception, companions=companions))

@@ -4,10 +4,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from PIL import Image
+
 from augment.errors import RequestError
 from augment.types import Role
-from workflows import _config, _evaluate_boxes, _evaluate_masks, _evaluate_scene, _evaluate_video
+from workflows import _config, _evaluate_boxes, _evaluate_composition, _evaluate_masks, _evaluate_scene, _evaluate_video
 from workflows._rendered import CASES, World, world
+
+SHOWN = 8  # pictures of a sheet
 
 
 def main(config: Any) -> int:
@@ -46,7 +50,19 @@ def _boxes(config: Any) -> Iterator[str]:
     return _evaluate_boxes.table(_world(config), _config.build_perception(config).segment)
 
 
-OF = {"scene": _scene, "masks": _masks, "boxes": _boxes, "video": _video}
+def _composition(config: Any) -> Iterator[str]:
+    pack, runtime = _config.build_pack(config), _config.build_runtime(config)
+    pack.check()
+    ways, seed = _evaluate_composition.ways_of(config), _config.whole_number(config, "seed")
+    pictures = _config.whole_number(config, "painting.pictures")
+    yield from _evaluate_composition.table(pack, runtime, ways, pictures, seed)
+    if path := _config.text(config, "painting.sheet"):
+        shown = _evaluate_composition.sheet(pack, runtime, ways, min(SHOWN, pictures), seed)
+        Image.fromarray(shown).save(path)
+        yield path
+
+
+OF = {"scene": _scene, "masks": _masks, "boxes": _boxes, "video": _video, "composition": _composition}
 
 
 def _world(config: Any) -> World:

@@ -14,7 +14,7 @@ from augment.evaluation import contact_sheet, overlay
 from augment.layers import Layers, file_name
 from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
-from augment.types import Stability
+from augment.types import Role, Stability
 from robot_io.types import FrameSource
 from robot_io.video import write_video
 from workflows import _config
@@ -87,4 +87,5 @@ def _overlaid(frames: FrameSource, layers: Layers) -> Iterator[np.ndarray]:
 
 
 def _with_masks(frames: FrameSource, layers: Layers, start: int, stop: int) -> np.ndarray:
-    return overlay(frames.read(start, stop).frames, layers.masks(start, stop))
+    """Masks in the colours of their roles, soft alpha in cyan."""
+    return overlay(frames.read(start, stop).frames, layers.masks(start, stop), layers.alpha(tuple(Role), start, stop))

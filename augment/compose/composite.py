@@ -42,27 +42,44 @@ class Composite:
         """A new plate with the recording's level and cast, as far as `tone` allows."""
         return matched(new, clean, hole, self.tone)
 
-    def __call__(self, clip: Clip, keep: Bool[np.ndarray, "t h w"], backdrop: Backdrop) -> tuple[Clip, Masks]:
-        """The restaged clip, and which of its pixels are exactly as recorded. `keep`: union of the tracks."""
+    def __call__(
+        self,
+        clip: Clip,
+        keep: Bool[np.ndarray, "t h w"],
+        backdrop: Backdrop,
+        alpha: UInt8[np.ndarray, "t h w"] | None = None,
+    ) -> tuple[Clip, Masks]:
+        """The restaged clip, and which of its pixels are exactly as recorded.
+
+        `keep`: union of the tracks; `alpha`: share of the foreground, 1..255, where more is known, else 0.
+        """
         frames, exact = np.empty_like(clip.frames), np.empty_like(keep)
-        for index, shot in enumerate(self._shots(clip, keep, backdrop)):
+        for index, shot in enumerate(self._shots(clip, keep, backdrop, alpha)):
             frames[index], exact[index] = self._frame(shot, backdrop, clip.start, index), shot.exact
         return Clip(clip.camera, clip.start, frames, clip.timestamps), exact
 
-    def light_left(self, clip: Clip, keep: Masks, backdrop: Backdrop) -> UInt8[np.ndarray, "t h w 3"]:
+    def light_left(
+        self, clip: Clip, keep: Masks, backdrop: Backdrop, alpha: UInt8[np.ndarray, "t h w"] | None = None
+    ) -> UInt8[np.ndarray, "t h w 3"]:
         """The recorded shadows, for eyes: what a white background would be recorded as, 255 where nothing shades it."""
-        return np.stack([shot.light for shot in self._shots(clip, keep, backdrop)])
+        return np.stack([shot.light for shot in self._shots(clip, keep, backdrop, alpha)])
 
-    def _shots(self, clip: Clip, keep: Masks, backdrop: Backdrop) -> Iterator[Shot]:
-        keep = grow(keep, pixels(self.margin, keep.shape[1]))
+    def _shots(
+        self, clip: Clip, masks: Masks, backdrop: Backdrop, alpha: UInt8[np.ndarray, "t h w"] | None
+    ) -> Iterator[Shot]:
+        keep = grow(masks, pixels(self.margin, masks.shape[1]))
+        said = np.zeros(keep.shape, np.uint8) if alpha is None else np.where(keep & ~masks, np.uint8(0), alpha)
         small = backdrop.reduced(HALF)
         for index, frame in enumerate(clip.frames):
-            exact = self._exact(keep[index])
+            inside = exact = self._exact(keep[index])
             near = grow(keep[index], pixels(self.band, len(frame)))
+            if said[index].any():
+                exact = np.where(said[index], said[index] == 255, inside)
+                near |= said[index] > 0
             foreign = (shares(near, HALF) > 0) | warp(small.hole, small.warps[index])
             seen, old = planes(frame, HALF), planes(small.behind(small.clean, index))
             light = self.light.left(seen, old, ~foreign, *near.shape)
-            yield Shot(frame, keep[index], exact, np.flatnonzero(near & ~exact), light)
+            yield Shot(frame, keep[index], exact, inside, said[index], np.flatnonzero(near & ~exact), light)
 
     def _exact(self, keep: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
         rim = pixels(self.rim, len(keep))
@@ -85,7 +102,10 @@ class Composite:
         seen, light, behind = (colours(picture, shot.mixed) for picture in (shot.seen, shot.light, new))
         old = np.minimum(colours(backdrop.clean, shot.mixed, by) * gain, 255) * (light / 255)
         guessed = warp(backdrop.hole, by).ravel()[shot.mixed]
-        alpha = share(shot, seen, old, guessed, pixels(self.band, len(shot.keep)))
+        said = shot.said.ravel()[shot.mixed]
+        alpha = np.where(
+            said > 0, said / np.float32(255), share(shot, seen, old, guessed, pixels(self.band, len(shot.keep)))
+        )
         # seen = alpha * foreground + (1 - alpha) * old
         mixed = np.clip(np.rint(seen + (1 - alpha) * (behind - old)), 0, 255)
         return np.asarray(mixed.T, dtype=np.uint8)

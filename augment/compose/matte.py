@@ -26,6 +26,10 @@ class Shot:
     keep: Bool[np.ndarray, "H W"]
     exact: Bool[np.ndarray, "H W"]
     """What stays as recorded."""
+    inside: Bool[np.ndarray, "H W"]
+    """What would, by the masks alone: the foreground's colours."""
+    said: UInt8[np.ndarray, "H W"]
+    """Share of the foreground, 1..255, where more is known than that; else 0."""
     mixed: Indices
     """Where old and new may both have a share: flat indices of the outline of what is kept and the band around it."""
     light: UInt8[np.ndarray, "H W 3"]
@@ -35,8 +39,8 @@ class Shot:
 def share(shot: Shot, seen: Colours, background: Colours, guessed: Bool[np.ndarray, " n"], radius: int) -> Values:
     """Of the foreground in the mixed pixels, 0..1. `seen`, `background`: their colours; `radius`: width of the band.
 
-    The foreground's colour is that of the exact pixels near by. Outside what is kept, limited by the distance from it,
-    which also decides alone where the background is `guessed`.
+    The foreground's colour is that of the pixels near by that are inside. Outside what is kept, limited by the distance
+    from it, which also decides alone where the background is `guessed`.
     """
     rows, columns = np.divmod(shot.mixed, shot.keep.shape[1])
     away = _foreground(shot, rows, columns, radius) - background
@@ -48,12 +52,12 @@ def share(shot: Shot, seen: Colours, background: Colours, guessed: Bool[np.ndarr
 
 
 def _foreground(shot: Shot, rows: Indices, columns: Indices, radius: int) -> Colours:
-    """Mean colour of the exact pixels near by."""
+    """Mean colour of the pixels near by that are inside what is kept."""
     reduction = max(1, round(len(shot.keep) / WORKING_HEIGHT))
     rows, columns, radius = rows // reduction, columns // reduction, -(-radius // reduction)
     part = around(rows, columns, radius)
     there = tuple(slice(reduction * span.start, reduction * span.stop) for span in part)
-    weight = shares(shot.exact[there], reduction).astype(np.float32)
+    weight = shares(shot.inside[there], reduction).astype(np.float32)
     sums = box_sum(np.stack([*(planes(shot.seen[there], reduction) * weight), weight]), radius)
     *colour, mass = _at(sums, rows - part[0].start, columns - part[1].start)
     return np.asarray(np.stack(colour) / np.maximum(mass, np.float32(1e-3)))

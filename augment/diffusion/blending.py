@@ -34,9 +34,7 @@ class Blend:
         return paste(x, self.background(s), self.masks(s))
 
     def background(self, s: int) -> Float[Tensor, "b *shape"]:
-        """The source at level `s`; with the grid's start, where sampling starts."""
-        if s == CLEAN:
-            return precise(self.source)
+        """The source at level `s`, itself at CLEAN; at the grid's start, where sampling starts."""
         return renoise(self.levels, self.source, s, self.noise(STREAM, s if self.fresh else CLEAN, self.source))
 
 

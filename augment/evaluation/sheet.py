@@ -16,6 +16,7 @@ ROLE_COLOURS = {
     Role.SUPPORT: (250, 200, 60),
     Role.OTHER: (220, 90, 230),
 }
+ALPHA_COLOUR = (0, 235, 255)
 TINT = 0.35
 LABEL_HEIGHT = 18
 GAP = 4
@@ -23,14 +24,18 @@ CELL_HEIGHT = 160
 
 
 def overlay(
-    frames: UInt8[np.ndarray, "t h w 3"], masks: Mapping[Role, Bool[np.ndarray, "t h w"]]
+    frames: UInt8[np.ndarray, "t h w 3"],
+    masks: Mapping[Role, Bool[np.ndarray, "t h w"]],
+    alpha: UInt8[np.ndarray, "t h w"] | None = None,
 ) -> UInt8[np.ndarray, "t h w 3"]:
-    """Frames with every mask tinted and outlined in the colour of its role."""
+    """Frames with every mask tinted and outlined in the colour of its role, and soft alpha the bolder the greater."""
     drawn = frames.astype(np.float32)
     for role, mask in masks.items():
         colour = np.array(ROLE_COLOURS[role], dtype=np.float32)
         drawn[mask] += TINT * (colour - drawn[mask])
         drawn[mask & grow(~mask, 1)] = colour
+    if alpha is not None:
+        drawn += (alpha[..., None] / np.float32(255)) * (np.array(ALPHA_COLOUR, dtype=np.float32) - drawn)
     return np.rint(drawn).astype(np.uint8)
 
 

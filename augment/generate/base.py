@@ -56,5 +56,9 @@ class Generator(ABC):
         options = {name: value for name, value in asdict(self).items() if name != "path"}
         return {"kind": type(self).__name__, **options}
 
+    def remarks(self) -> list[str]:
+        """What a user should know before the run, a line each."""
+        return []
+
     def check(self) -> None:  # noqa: B027 - most have nothing to check
         """Raises RequestError if the options name something that does not exist."""

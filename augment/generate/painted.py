@@ -127,6 +127,12 @@ class Painted(Generator):
         options["pack"] = {role: components[role].digest for role in self.roles if role in components}
         return options
 
+    def remarks(self) -> list[str]:
+        """Prompts that are longer than the text encoder reads."""
+        said = {"prompt": self.prompt, "negative": self.negative}
+        cut = {name: self.painter.cut(text) for name, text in said.items() if text}
+        return [f"{name} is too long, and is read without: {rest}" for name, rest in cut.items() if rest]
+
     def check(self) -> None:
         """Raises RequestError where a value is out of range, or weights are not there."""
         if self.granularity not in (PLATE, CLIP, FRAME):

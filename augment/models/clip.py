@@ -60,10 +60,14 @@ class Clip:
 
     def read(self, words: str) -> Float[Tensor, "1 d"]:
         """A unit vector for words; cut where they are too long."""
-        length = self.network.config.text_config.max_position_embeddings
-        tokens = self.tokenizer([words], max_length=length, truncation=True)["input_ids"]
+        tokens = self.tokenizer([words], max_length=self.longest, truncation=True)["input_ids"]
         said = self.network.text_model(torch.tensor(tokens, device=self.device)).pooler_output
         return functional.normalize(self.network.text_projection(said), dim=-1)
+
+    def cut(self, words: str) -> str:
+        """What is beyond the longest words that are read; empty where all is read."""
+        numbers = self.tokenizer(words, add_special_tokens=False)["input_ids"]
+        return str(self.tokenizer.decode(numbers[self.longest - 2 :]))
 
     def look(self, pixels: Float[Tensor, "n 3 side side"]) -> Float[Tensor, "n d"]:
         """Unit vectors for pictures of CLIP's size, -1..1."""
@@ -83,6 +87,11 @@ class Clip:
         unit = torch.eye(longer, dtype=pixels.dtype, device=pixels.device)[None, None]
         weights = functional.interpolate(unit, (side, longer), mode="bilinear", antialias=True)[0, 0]
         return torch.einsum("sh,nchw,tw->ncst", weights, square, weights)
+
+    @property
+    def longest(self) -> int:
+        """Tokens that are read at most, with those that begin and end words."""
+        return int(self.network.config.text_config.max_position_embeddings)
 
     @property
     def device(self) -> torch.device:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from threading import Event
 
 from augment.pipeline.stopwatch import Stopwatch
+from robot_io.interruption import heed
 from robot_io.types import Clip, Episode, FrameSource
+
+POLL_SECONDS = 1.0
 
 
 def at_once(
@@ -32,7 +35,8 @@ def at_once(
     with ThreadPoolExecutor(len(cameras)) as threads:
         try:
             ends = [threads.submit(prepare, *each) for each in zip(cameras, clocks, strict=True)]
-            wait(ends)
+            while wait(ends, timeout=POLL_SECONDS).not_done:
+                heed()
         except BaseException:
             interrupted.set()
             raise

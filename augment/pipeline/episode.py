@@ -13,7 +13,7 @@ from PIL import Image
 
 from augment.check import Check, Verdict, Window
 from augment.compose import Composite
-from augment.errors import UnseenError
+from augment.errors import PaintError, UnseenError
 from augment.grasps import find_grasps
 from augment.images import is_blank
 from augment.layers import (
@@ -31,7 +31,7 @@ from augment.pipeline.new_scene import Filmed, NewScene
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover, uncover_behind
 from augment.plan import Recipe, content_hash, make_plan
-from augment.scene import Survey, measure_grain
+from augment.scene import Survey, find_alpha, measure_grain
 from augment.segment import Segmenter
 from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError
@@ -139,7 +139,11 @@ def restage(
             problem = known.problem or NO_TRACKS
             results[camera] = CameraResult(f"as recorded: {problem}", Verdict(problem))
         else:
-            results[camera] = _restage_camera(flow, source, episode.cameras[camera], known, plan, folder, clock)
+            try:
+                results[camera] = _restage_camera(flow, source, episode.cameras[camera], known, plan, folder, clock)
+            except PaintError as error:
+                frames_file(folder, camera).unlink(missing_ok=True)
+                results[camera] = CameraResult(f"as recorded: {error}", Verdict(str(error), redraw=True))
     return results
 
 
@@ -220,6 +224,8 @@ def _make_layers(
         with clock("plate"):
             background, hole = leave_out(background, samples, more)
             background = replace(background, grain=measure_grain(samples, background.plate, hole))
+        with clock("alpha"):
+            writer.store_alpha(find_alpha(frames, background, hole, (*found, *more)))
         with clock("layers"):
             writer.finish(made_from, background, background.plate, hole)
 
@@ -240,12 +246,14 @@ def _restage_camera(
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
-                keep |= scene.spared(clip.start, clip.stop)
-                keep[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
+                alpha = layers.alpha(flow.recipe.preserve, clip.start, clip.stop)
+                untouched = scene.spared(clip.start, clip.stop)
+                untouched[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
+                keep, alpha = keep | untouched, np.where(untouched, np.uint8(0), alpha)
             with clock("generate"):
                 backdrop = layers.backdrop(scene.behind(clip, keep), clip.start, clip.stop)
             with clock("compose"):
-                composed, exact = flow.composite(clip, keep, backdrop)
+                composed, exact = flow.composite(clip, keep, backdrop, alpha)
             with clock("encode"):
                 decoded = writer.write(composed)
             with clock("check"):

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ from transformers import GroundingDinoForObjectDetection
 
 from augment.boxes import boxes_around
 from augment.models.small import small_detector, write_tokenizer
-from augment.training.examples import Example, Examples, Thing, normalised
-from augment.training.loop import Training
-from augment.training.method import Loss
+from augment.training.examples import Example, Thing, normalised
+from augment.training.method import Data, Loss, Method, Task, Workshop, save_half
 
 CLASS, BOX, OVERLAP = 2.0, 5.0, 2.0  # weights of the terms, and of the costs of a match
 COPIES = 4  # proposals of the encoder that each thing gets
@@ -36,18 +34,25 @@ class Question:
     """Centre x and y, width and height; shares of the picture."""
 
 
-def build(examples: Examples, training: Training, folder: Path) -> tuple[GroundingDinoForObjectDetection, Loss]:
-    """A small GroundingDINO over the words of the examples, whose tokenizer goes into `folder`."""
-    tokenizer = write_tokenizer(examples.phrases, folder)
-    size = {"shortest_edge": SIZE, "longest_edge": 2 * SIZE}
-    (folder / "preprocessor_config.json").write_text(json.dumps({"size": size}) + "\n")
-    torch.manual_seed(training.seed)
+@dataclass(frozen=True)
+class Detector(Method):
+    """A small GroundingDINO over the words of the examples."""
 
-    def questions(step: int) -> list[Question]:
-        rng = training.rng(step)
-        return [ask(example, examples.phrases, rng) for example in examples.batch(training.batch, SIZE, rng)]
+    def build(self, data: Data, workshop: Workshop) -> Task:
+        """Writes a folder of transformers, with tokenizer and preprocessor."""
+        examples = data.examples()
+        tokenizer = write_tokenizer(examples.phrases, workshop.folder)
+        size = {"shortest_edge": SIZE, "longest_edge": 2 * SIZE}
+        (workshop.folder / "preprocessor_config.json").write_text(json.dumps({"size": size}) + "\n")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = GroundingDinoForObjectDetection(small_detector())
 
-    return GroundingDinoForObjectDetection(small_detector()), detector_loss(tokenizer, questions)
+        def questions(number: int) -> list[Question]:
+            rng = self.rng(number)
+            return [ask(example, examples.phrases, rng) for example in examples.batch(self.batch, SIZE, rng)]
+
+        return Task(network, detector_loss(tokenizer, questions), save_half)
 
 
 def ask(example: Example, others: Sequence[str], rng: np.random.Generator) -> Question:
@@ -71,7 +76,7 @@ def ask(example: Example, others: Sequence[str], rng: np.random.Generator) -> Qu
 
 
 def detector_loss(tokenizer: Any, questions: Callable[[int], Sequence[Question]]) -> Loss:
-    """The loss of a step: focal over tokens, L1 and GIoU over boxes, of every decoder layer and of the encoder."""
+    """The loss of a batch: focal over tokens, L1 and GIoU over boxes, of every decoder layer and of the encoder."""
 
     def loss(network: nn.Module, step: int) -> dict[str, Tensor]:
         batch = questions(step)

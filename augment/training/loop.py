@@ -1,129 +1,150 @@
-"""The loop that all training shares: batches by number, a warm-up and a cosine, averaged weights, exact resumption."""
+"""The loop that all training shares: batches by number, warm-up and cosine, averaged weights, exact resumption."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from accelerate import Accelerator
+from torch import Tensor, nn
 
-from augment.errors import RequestError, RunError
-from augment.models.runtime import Runtime
+from augment.errors import RunError
+from augment.training.checkpoint import State
+from augment.training.journal import Journal
+from augment.training.method import Loss, Task, Training, Workshop
 
-CHECKPOINT = "checkpoint.pt"
+REVIEWED = 8  # batches of the held-out loss
 
-
-@dataclass(frozen=True)
-class Training:
-    """How long and how fast."""
-
-    steps: int = 10000
-    batch: int = 8
-    learning_rate: float = 5e-4
-    warmup: int = 200
-    weight_decay: float = 1e-4
-    clip: float = 0.5
-    """Greatest norm of a step's gradient."""
-    average: float = 0.999
-    """Share of the averaged weights that a step leaves as they were."""
-    save_every: int = 500
-    seed: int = 0
-
-    def check(self) -> None:
-        """Raises RequestError where a value is out of range."""
-        for name in ("steps", "batch", "save_every"):
-            if getattr(self, name) < 1:
-                raise RequestError(f"training.{name}={getattr(self, name)}; at least 1")
-        if not self.learning_rate > 0:
-            raise RequestError(f"training.learning_rate={self.learning_rate}; it must be above 0")
-
-    def rng(self, step: int) -> np.random.Generator:
-        """All that is random in a step; a run that is interrupted goes on with the same numbers."""
-        return np.random.Generator(np.random.Philox(key=[self.seed, step]))
+Observe = Callable[[int, Mapping[str, float]], None]
+"""Told after every step what its terms were, by name."""
 
 
-def train(
-    network: nn.Module,
-    loss: Callable[[nn.Module, int], dict[str, torch.Tensor]],
-    options: Training,
-    folder: Path,
-    runtime: Runtime,
-    observe: Callable[[int, dict[str, float]], None],
-) -> nn.Module:
-    """The network with averaged weights, after all steps. `folder` keeps a checkpoint, from which a killed run resumes.
+class _Objective(nn.Module):  # type: ignore[misc]  # torch is Any
+    """A network and its loss as one module, since mixed precision and several devices act on what is called."""
 
-    Raises RequestError where that is of another training, RunError where the loss is not finite.
+    def __init__(self, network: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.network, self.loss = network, loss
 
-    `loss(network, step)` gives named terms, whose sum is minimised; `observe(step, terms)` is told after every step.
+    def forward(self, number: int) -> dict[str, Tensor]:
+        return self.loss(self.network, number)
+
+
+def train(task: Task, options: Training, workshop: Workshop, observe: Observe) -> Any:
+    """The network with averaged weights, after all steps. A run that was killed goes on from its checkpoint.
+
+    Batches are numbered: of step s, with a accumulated batches on each of d devices, s a d to (s + 1) a d - 1.
+    Raises RequestError where the checkpoint is of another training, RunError where the loss is not finite.
     """
-    device, _ = runtime.place()
-    network.to(device).train()
-    averaged = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    folder, machine = workshop.folder, workshop.machine
+    network = task.network.to(machine.device).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-    made_by = {"network": type(network).__name__, **asdict(options)}
-    first = _resume(network, averaged, optimizer, folder / CHECKPOINT, device, made_by)
-    for step in range(first, options.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * _pace(step, options)
-        terms = loss(network, step)
-        total = torch.stack(list(terms.values())).sum()
-        if not torch.isfinite(total):
-            raise RunError(
-                f"step {step}: the loss is {float(total)}; lower method.learning_rate, in another output.path"
-            )
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), options.clip)
-        optimizer.step()
-        _average(averaged, network, min(options.average, (1 + step) / (10 + step)))
-        observe(step, {name: float(value.detach()) for name, value in terms.items()})
-        if (step + 1) % options.save_every == 0 or step + 1 == options.steps:
-            _save(network, averaged, optimizer, step + 1, folder / CHECKPOINT, made_by)
+    objective, optimizer = machine.prepare(_Objective(network, task.loss), optimizer)
+    averaged = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    made_by = {"network": type(network).__name__, **asdict(options), **task.identity, "devices": machine.num_processes}
+    state = State(network, averaged, optimizer, machine.scaler, made_by)
+    first = state.resume(folder, machine.device)
+    with _journal(folder, first, machine) as journal:
+        for step in range(first, options.steps):
+            terms = _step(objective, optimizer, step, options, machine)
+            _average(averaged, network, min(options.average, (1 + step) / (10 + step)))
+            if options.review_every and (step + 1) % options.review_every == 0 and journal:
+                with _swapped(network, averaged), machine.autocast():
+                    terms |= _review(task, network, step, options, journal)
+            if journal:
+                journal.scalars(step, terms)
+                observe(step, terms)
+            if journal and ((step + 1) % options.save_every == 0 or step + 1 == options.steps):
+                state.save(step + 1, folder)
+    machine.wait_for_everyone()
     network.load_state_dict(averaged)
     return network.eval()
 
 
+def _step(objective: nn.Module, optimizer: Any, step: int, options: Training, machine: Accelerator) -> dict[str, float]:
+    """One change of the weights; the means of its terms, on this device."""
+    for group in optimizer.param_groups:
+        group["lr"] = options.learning_rate * _pace(step, options)
+    seen: dict[str, list[float]] = {}
+    for part in range(options.accumulation):
+        number = (step * options.accumulation + part) * machine.num_processes + machine.process_index
+        with machine.accumulate(objective), _by_number(options.seed, number, machine.device):
+            terms = objective(number)
+            total = torch.stack([term for term in terms.values() if term.requires_grad]).sum()
+            if not torch.isfinite(total):
+                raise RunError(
+                    f"step {step}: the loss is {float(total.detach())}; lower method.learning_rate, in another "
+                    "output.path"
+                )
+            machine.backward(total)
+        for name, term in terms.items():
+            seen.setdefault(name, []).append(float(term.detach()))
+    norm = machine.clip_grad_norm_(objective.parameters(), options.clip)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return {name: float(np.mean(values)) for name, values in seen.items()} | {"gradient": float(norm)}
+
+
+def _review(task: Task, network: nn.Module, step: int, options: Training, journal: Journal) -> dict[str, float]:
+    """The held-out loss, always of the same batches, and a sheet."""
+    network.eval()
+    with torch.no_grad():
+        if task.sheet:
+            journal.sheet(step, task.sheet(network))
+        seen = [task.held(network, number) for number in range(REVIEWED)] if task.held else []
+    network.train()
+    names = dict.fromkeys(name for terms in seen for name in terms)
+    return {
+        f"held-out {name}": float(np.mean([float(terms[name]) for terms in seen if name in terms])) for name in names
+    }
+
+
+@contextmanager
+def _swapped(network: nn.Module, averaged: dict[str, Tensor]) -> Iterator[None]:
+    """The network with other weights, for a while."""
+    own = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(averaged)
+    try:
+        yield
+    finally:
+        network.load_state_dict(own)
+
+
+@contextmanager
+def _by_number(seed: int, number: int, device: torch.device) -> Iterator[None]:
+    """Dropout and the like as this batch has it, whichever came before; the caller's random numbers are left alone."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(hash((seed, number)))
+        yield
+
+
+@contextmanager
+def _journal(folder: Path, first: int, machine: Accelerator) -> Iterator[Journal | None]:
+    """On one of the processes."""
+    journal = Journal(folder, first) if machine.is_main_process else None
+    try:
+        yield journal
+    finally:
+        if journal:
+            journal.close()
+
+
 def _pace(step: int, options: Training) -> float:
-    """Share of the learning rate: up in a line, down in half a cosine."""
+    """Share of the learning rate: up in a line, then down in half a cosine, or constant."""
     if step < options.warmup:
         return (step + 1) / options.warmup
+    if options.schedule == "constant":
+        return 1.0
     done = (step - options.warmup) / max(1, options.steps - options.warmup)
     return float(0.5 + 0.5 * np.cos(np.pi * done))
 
 
-def _average(averaged: dict[str, Any], network: nn.Module, share: float) -> None:
+def _average(averaged: dict[str, Tensor], network: nn.Module, share: float) -> None:
     for name, value in network.state_dict().items():
         if value.is_floating_point():
             averaged[name].lerp_(value.detach(), 1 - share)
         else:
             averaged[name].copy_(value)
-
-
-def _save(
-    network: nn.Module, averaged: dict[str, Any], optimizer: Any, step: int, path: Path, made_by: dict[str, Any]
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}")
-    state = {"network": network.state_dict(), "averaged": averaged, "optimizer": optimizer.state_dict(), "step": step}
-    state["made_by"] = made_by
-    torch.save(state, unfinished)
-    unfinished.replace(path)
-
-
-def _resume(
-    network: nn.Module, averaged: dict[str, Any], optimizer: Any, path: Path, device: Any, made_by: dict[str, Any]
-) -> int:
-    if not path.exists():
-        return 0
-    state = torch.load(path, map_location=device, weights_only=True)
-    if state["made_by"] != made_by:
-        other = [f"{name}={value}" for name, value in state["made_by"].items() if made_by.get(name) != value]
-        raise RequestError(
-            f"{path} is of another training ({', '.join(other)}); choose another output.path, or remove it"
-        )
-    network.load_state_dict(state["network"])
-    averaged.update(state["averaged"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])

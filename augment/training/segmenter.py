@@ -1,7 +1,7 @@
 """Training HQ-SAM: one mask for each box, though boxes are never exact (Ke et al. 2023)."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,28 +13,34 @@ from transformers import SamHQModel
 from augment.boxes import boxes_around
 from augment.models.hq_sam.hub import mask_logits
 from augment.models.small import small_segmenter
-from augment.training.examples import Example, Examples, normalised
-from augment.training.loop import Training
-from augment.training.method import Loss
+from augment.training.examples import Example, normalised
+from augment.training.method import Data, Loss, Method, Task, Workshop, save_half
 
 SIZE = 192  # pixels of a picture
 BOXES = 3  # for each picture; things are repeated where there are fewer
 SLACK = 0.08  # share of its size by which a side of a box may be off
 
 
-def build(examples: Examples, training: Training, folder: Path) -> tuple[SamHQModel, Loss]:
+@dataclass(frozen=True)
+class Segmenter(Method):
     """A small HQ-SAM."""
-    torch.manual_seed(training.seed)
 
-    def batch(step: int) -> tuple[list[Example], np.random.Generator]:
-        rng = training.rng(step)
-        return examples.batch(training.batch, SIZE, rng), rng
+    def build(self, data: Data, workshop: Workshop) -> Task:
+        """Writes a folder of transformers."""
+        examples = data.examples()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            network = SamHQModel(small_segmenter(SIZE))
 
-    return SamHQModel(small_segmenter(SIZE)), segmenter_loss(batch)
+        def batch(number: int) -> tuple[list[Example], np.random.Generator]:
+            rng = self.rng(number)
+            return examples.batch(self.batch, SIZE, rng), rng
+
+        return Task(network, segmenter_loss(batch), save_half)
 
 
 def segmenter_loss(examples: Callable[[int], tuple[Sequence[Example], np.random.Generator]]) -> Loss:
-    """The loss of a step: cross-entropy and Dice of the masks that inference uses, the sum of SAM's and HQ's logits."""
+    """The loss of a batch: cross-entropy and Dice of the masks of inference, the sum of SAM's and HQ's logits."""
 
     def loss(network: nn.Module, step: int) -> dict[str, Tensor]:
         batch, rng = examples(step)

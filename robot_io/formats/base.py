@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from robot_io.errors import DatasetError
-from robot_io.types import Episode, EpisodeEntry, Field, FrameWriter, Part, Provenance
+from robot_io.types import Episode, EpisodeEntry, Field, FrameSource, FrameWriter, Part, Provenance
 
 LFS_MAGIC = b"version https://git-lfs.github.com/spec"
 
@@ -37,6 +37,10 @@ class Dataset(Protocol):
 
     def frame_writer(self, episode_id: str, camera: str, path: Path) -> FrameWriter:
         """A writer of new frames for `camera` into the new file `path`, flushed to disk on exit."""
+        ...
+
+    def frame_reader(self, episode_id: str, camera: str, path: Path) -> FrameSource:
+        """The frames that such a writer left in `path`. Raises EpisodeError where they cannot be read."""
         ...
 
     def assemble(self, parts: Iterable[Part], out: Path, keep_originals: bool) -> None:

@@ -22,14 +22,15 @@ PALE = 0.12
 """Saturation below which a colour has no hue."""
 
 
-def describe_scene(scene: Scene) -> str:
-    """Its surroundings: what robot and object leave unsaid."""
-    return f"a robot arm at a {_called(scene.table)} before a {_called(scene.wall)}"
+def describe_scene(scene: Scene, empty: bool = False) -> str:
+    """Its surroundings: what robot and object leave unsaid. `empty`: of the scene without them."""
+    place = f"a {_called(scene.table)} before a {_called(scene.wall)}"
+    return place if empty else f"a robot arm at {place}"
 
 
-def describe_dataset(spec: TabletopSpec) -> dict[str, str]:
-    """Caption by name of the episode."""
-    return {f"demo_{index}": describe_scene(sample_scene(spec.random(index))) for index in range(spec.episodes)}
+def describe_dataset(spec: TabletopSpec, empty: bool = False) -> dict[str, str]:
+    """Caption by name of the episode. `empty`: of the scenes without robot and things."""
+    return {f"demo_{index}": describe_scene(sample_scene(spec.random(index)), empty) for index in range(spec.episodes)}
 
 
 def _called(texture: Texture) -> str:

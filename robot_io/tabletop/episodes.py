@@ -5,10 +5,12 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from robot_io.formats.hdf5.create import create
 from robot_io.tabletop.backdrop import Stage
 from robot_io.tabletop.cameras import agentview, eye_in_hand
+from robot_io.tabletop.captions import describe_scene
 from robot_io.tabletop.expert import demonstrate
 from robot_io.tabletop.filming import Filming
 from robot_io.tabletop.raycast import MOVING, Group
@@ -67,6 +69,15 @@ def render_dataset(spec: TabletopSpec, path: Path, progress: Callable[[int, int]
                 progress(index + 1, spec.episodes)
 
     create(path, episodes(), ENV_NAME)
+
+
+def render_plate(spec: TabletopSpec, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
+    """What the static camera sees of an episode's scene without robot and things, and its caption."""
+    rng = spec.random(index)
+    world = World(sample_scene(rng), rng.uniform(*START))
+    stage = Stage(world)
+    view = View(stage, stage.backdrop(agentview(spec.size)), Shadows(world, stage.lights))
+    return view.picture((), (), NEUTRAL), describe_scene(world.scene, empty=True)
 
 
 def _record(spec: TabletopSpec, index: int, truth: bool) -> tuple[Recording, str]:

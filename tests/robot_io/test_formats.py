@@ -114,6 +114,9 @@ def test_what_is_written_is_what_is_decoded(source: Dataset, tmp_path: Path) -> 
     clip = source.open(entry.id).cameras[CAMERA].read(0, entry.length)
     with source.frame_writer(entry.id, CAMERA, tmp_path / "x.frames") as writer:
         decoded = writer.write(Clip(CAMERA, 0, 255 - clip.frames, clip.timestamps))
+    again = source.frame_reader(entry.id, CAMERA, tmp_path / "x.frames")
+    assert len(again) == entry.length
+    np.testing.assert_array_equal(again.read(1, entry.length).frames, decoded.frames[1:])
     provenance = Provenance(entry.id, 0, {}, "r", {CAMERA: "restaged"}, {})
     source.assemble([Part(entry.id, 0, {CAMERA: tmp_path / "x.frames"}, provenance)], tmp_path / "out", False)
     output = open_dataset(tmp_path / "out")

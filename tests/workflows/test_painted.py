@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from augment.errors import PaintError
 from augment.generate import Painted
 from augment.models.doors import open_judge
+from augment.models.painting.painter import LatentPainter
 from robot_io import open_dataset
 from tests.pipelines import tiny_clip, tiny_controlnet, tiny_pipeline, tiny_pixels
 from workflows._config import build_flow, load
@@ -146,3 +148,27 @@ def test_what_cannot_be_painted_is_refused_before_any_work(
     assert augment(demos, tmp_path / "out.hdf5", "recipe=outpaint") == 2
     assert "diffusion needs a base; choose a pack that has one: models=NAME" in capsys.readouterr().err
     assert not list(tmp_path.glob("out*"))
+
+
+def test_a_prompt_that_is_too_long_is_cut_and_that_is_said(
+    demos: Path, tmp_path: Path, pack: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["recipe=outpaint", *pack, *BRIEF, "limit=1", f"recipe.steps.background.prompt={'a blue table ' * 10}"]
+    assert augment(demos, tmp_path / "out.hdf5", *words) == 0
+    assert (
+        "recipe.steps.background: prompt is too long, and is read without: blue table a blue" in capsys.readouterr().err
+    )
+
+
+def test_networks_that_fail_leave_the_camera_as_recorded(
+    demos: Path, tmp_path: Path, pack: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflow(*_: object) -> None:
+        raise PaintError("no numbers")
+
+    monkeypatch.setattr(LatentPainter, "__call__", overflow)
+    out = tmp_path / "out.hdf5"
+    assert augment(demos, out, "recipe=outpaint", *pack, *BRIEF[:2], "limit=1") == 3
+    record = summary(out)
+    assert record["variants"] == {"done": 0, "left": 0, "rejected": 1, "failed": 0}
+    assert record["cameras"]["front"] == {"as recorded: no numbers": 1}

@@ -14,7 +14,7 @@ PERIOD = 10000.0  # of the slowest wave by which the network is told a level
 COLOURS = 3
 
 
-class UNet(nn.Module):
+class UNet(nn.Module):  # type: ignore[misc]  # torch is Any
     """Says of pictures which noise they contain, and between which bounds its variance lies."""
 
     def __init__(self, architecture: Architecture) -> None:
@@ -50,7 +50,7 @@ def level_waves(t: Int[Tensor, " b"], count: int) -> Float[Tensor, "b {count}"]:
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
-class _Told(nn.Sequential):
+class _Told(nn.Sequential):  # type: ignore[misc]  # torch is Any
     """Layers of which the residual blocks are told the level."""
 
     def forward(self, x: Tensor, told: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class _Told(nn.Sequential):
         return x
 
 
-class _Norm(nn.GroupNorm):
+class _Norm(nn.GroupNorm):  # type: ignore[misc]  # torch is Any
     """In float32, whatever the precision of the rest."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class _Norm(nn.GroupNorm):
         return functional.group_norm(x.float(), self.num_groups, weight, bias, self.eps).to(x.dtype)
 
 
-class _Residual(nn.Module):
+class _Residual(nn.Module):  # type: ignore[misc]  # torch is Any
     """Two convolutions, scaled and shifted by the level; `scale` 2 doubles the resolution, 0.5 halves it."""
 
     def __init__(self, channels: int, told: int, out: int, scale: float = 1.0) -> None:
@@ -93,7 +93,7 @@ class _Residual(nn.Module):
         return functional.avg_pool2d(x, round(1 / self.scale)) if self.scale < 1 else x
 
 
-class _Attention(nn.Module):
+class _Attention(nn.Module):  # type: ignore[misc]  # torch is Any
     """Cells look at each other. Queries, keys and values lie together by head, as in the checkpoints."""
 
     def __init__(self, channels: int, head_channels: int) -> None:

@@ -112,6 +112,10 @@ class Sampling:
 class Painter(Protocol):
     """Paints what is not kept."""
 
+    def cut(self, prompt: str) -> str:
+        """What of a prompt is not read, as it is too long; empty where all is."""
+        ...
+
     def __call__(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
     ) -> list[UInt8[np.ndarray, "h w 3"]]:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from diffusers.utils import logging
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
@@ -14,6 +15,7 @@ from augment.models.hub import quietly
 from augment.models.painting.control import KEEP_AND_COLOURS, Control
 from augment.models.painting.levels import levels_of, prediction_of
 from augment.models.painting.painter import LatentPainter
+from augment.models.painting.policy import open_policy
 from augment.models.painting.text_to_image import Reader, TextToImage
 from augment.models.runtime import Runtime
 from augment.models.weights import read_json
@@ -29,7 +31,8 @@ def open_hub(folders: Mapping[str, Path], runtime: Runtime) -> LatentPainter:
     """
     base = open_text_to_image(folders["base"], runtime)
     control = open_controlnet(folders["controlnet"], base) if "controlnet" in folders else None
-    return LatentPainter(base, control, None, runtime.batch_size)
+    policy = open_policy(folders["policy"], base) if "policy" in folders else None
+    return LatentPainter(base, control, policy, runtime.batch_size)
 
 
 def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
@@ -42,7 +45,7 @@ def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
     readers = [_reader(folder, "", CLIPTextModel, -2 if large else None)]
     if large:
         readers.append(_reader(folder, "_2", CLIPTextModelWithProjection, -2))
-    unet, vae = _load(UNet2DConditionModel, folder / "unet"), _load(AutoencoderKL, folder / "vae")
+    unet, vae = load_part(UNet2DConditionModel, folder / "unet"), load_part(AutoencoderKL, folder / "vae")
     device, dtype = runtime.place()
     with silently():
         for network in (unet, vae, *(reader.encoder for reader in readers)):
@@ -55,7 +58,7 @@ def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
 
 def open_controlnet(folder: Path, base: TextToImage) -> Control:
     """A ControlNet for a base, on its device. Raises RequestError where it is damaged, or made for another base."""
-    network = _load(ControlNetModel, folder)
+    network = load_part(ControlNetModel, folder)
     with silently():
         network.to(base.device, base.dtype)
     config, own = network.config, base.unet.config
@@ -80,14 +83,14 @@ def _reader(folder: Path, number: str, architecture: Any, layer: int | None) -> 
             tokenizer = CLIPTokenizer.from_pretrained(place, local_files_only=True)
     except (OSError, ValueError, TypeError) as error:
         raise RequestError(f"{place} holds no tokenizer of CLIP ({error}); get it anew, or give another") from error
-    return Reader(tokenizer, _load(architecture, folder / f"text_encoder{number}"), layer)
+    return Reader(tokenizer, load_part(architecture, folder / f"text_encoder{number}"), layer)
 
 
-def _load(architecture: Any, folder: Path) -> Any:
+def load_part(architecture: Any, folder: Path) -> Any:
     """A network with its weights, in half precision where only that is there. Fetches nothing, unpickles nothing."""
     variant = "fp16" if any(folder.glob("*.fp16.safetensors")) and not _plain(folder) else None
     try:
-        with quietly(), silently():
+        with quietly(), silently(), torch.random.fork_rng(devices=[]):
             network = architecture.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, variant=variant, low_cpu_mem_usage=False
             )

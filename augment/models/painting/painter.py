@@ -45,6 +45,10 @@ class LatentPainter(InBatches):
     policy: Policy | None
     batch: int
 
+    def cut(self, prompt: str) -> str:
+        """As Painter promises."""
+        return max((reader.cut(prompt) for reader in self.base.readers), key=len)
+
     def attempt(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int, floats: bool
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
@@ -98,7 +102,7 @@ class _Run:
 
     def _grid(self) -> Grid:
         count, steps = len(self.base.levels), self.sampling.steps
-        top = count - 1 if self.sampling.start is Start.NOISE else round(self.sampling.level * count) - 1
+        top = count - 1 if self.sampling.start is Start.NOISE else min(count - 1, round(self.sampling.level * count))
         if self.sampling.sampler is Sampler.FEW_STEP:
             return every(trailing(top, KNOWN_TO_FEW_STEP), steps)
         return trailing(top, min(steps, top + 1))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from augment.diffusion.guidance import classifier_free
@@ -49,12 +49,15 @@ class Reader:
 
     def __call__(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor | None]:
         """Hidden states, and where the encoder has a projection the pooled state."""
-        length = self.tokenizer.model_max_length
-        asked = self.tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True)
-        tokens = torch.tensor(asked["input_ids"], device=next(self.encoder.parameters()).device)
-        said = self.encoder(tokens, output_hidden_states=self.layer is not None)
+        said = self.encoder(self.tokens(prompts), output_hidden_states=self.layer is not None)
         hidden = said.last_hidden_state if self.layer is None else said.hidden_states[self.layer]
         return hidden, getattr(said, "text_embeds", None)
+
+    def tokens(self, prompts: Sequence[str]) -> Int[Tensor, "n tokens"]:
+        """Prompts as numbers, all of the encoder's length: padded, or cut."""
+        length = self.tokenizer.model_max_length
+        asked = self.tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True)
+        return torch.tensor(asked["input_ids"], device=next(self.encoder.parameters()).device)
 
     def cut(self, prompt: str) -> str:
         """What of a prompt is beyond the longest that is read; empty where all is."""

@@ -65,6 +65,16 @@ class H5Masks:
         return turned(masks) if self.is_turned else masks
 
 
+def open_written(camera: str, path: Path, is_turned: bool) -> H5Frames:
+    """What a H5FrameWriter wrote. Raises EpisodeError where that cannot be read."""
+    try:
+        with h5py.File(path, "r") as file:
+            shape = file[FRAMES].shape
+    except (OSError, KeyError) as error:
+        raise EpisodeError(f"{path} cannot be read ({error}); remove it and make the variant again") from error
+    return H5Frames(camera, path, FRAMES, shape, None, is_turned)
+
+
 def turned(pictures: Shaped[np.ndarray, "t h w *c"]) -> Shaped[np.ndarray, "t h w *c"]:
     """Turn by 180 degrees, which undoes itself."""
     return np.ascontiguousarray(pictures[:, ::-1, ::-1])

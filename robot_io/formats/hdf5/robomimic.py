@@ -7,7 +7,7 @@ from pathlib import Path
 
 from robot_io.errors import EpisodeError
 from robot_io.formats.hdf5 import contents, layout
-from robot_io.formats.hdf5.frames import H5Frames, H5FrameWriter
+from robot_io.formats.hdf5.frames import H5Frames, H5FrameWriter, open_written
 from robot_io.formats.hdf5.rewrite import assemble
 from robot_io.types import Episode, EpisodeEntry, Field, Part, Provenance
 
@@ -53,9 +53,15 @@ class RobomimicDataset:
 
     def frame_writer(self, episode_id: str, camera: str, path: Path) -> H5FrameWriter:
         source, demo = self.places[self._by_id[episode_id].name]
+        return H5FrameWriter(camera, source, f"data/{demo}/obs/{camera}", path, self._is_turned(source))
+
+    def frame_reader(self, episode_id: str, camera: str, path: Path) -> H5Frames:
+        source, _ = self.places[self._by_id[episode_id].name]
+        return open_written(camera, path, self._is_turned(source))
+
+    def _is_turned(self, source: Path) -> bool:
         with layout.read(source) as file:
-            turned = layout.is_turned(file["data"])
-        return H5FrameWriter(camera, source, f"data/{demo}/obs/{camera}", path, turned)
+            return layout.is_turned(file["data"])
 
     def assemble(self, parts: Iterable[Part], out: Path, keep_originals: bool) -> None:
         usable: dict[Path, list[tuple[str, str]]] = {path: [] for path in self._files}

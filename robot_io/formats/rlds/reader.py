@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 from robot_io.formats.rlds import example
 from robot_io.formats.rlds.assemble import assemble
 from robot_io.formats.rlds.contents import SIDECAR, Contents
-from robot_io.formats.rlds.frames import RldsFrames, RldsFrameWriter, frame_size
+from robot_io.formats.rlds.frames import RldsFrames, RldsFrameWriter, frame_size, read_part
 from robot_io.formats.rlds.info import FEATURES, INFO
 from robot_io.types import Episode, EpisodeEntry, Field, Part, Provenance
 
@@ -53,11 +53,19 @@ class RldsDataset:
 
     def frame_writer(self, episode_id: str, camera: str, path: Path) -> RldsFrameWriter:
         """A writer of new frames for `camera`. Raises ValueError where the episode has no such camera."""
+        return RldsFrameWriter(self._camera(episode_id, camera), path)
+
+    def _camera(self, episode_id: str, camera: str) -> RldsFrames:
         cameras = self.open(episode_id).cameras
         source = cameras.get(camera)
         if not isinstance(source, RldsFrames):
             raise ValueError(f"episode {episode_id} has no camera {camera!r}; it has {', '.join(cameras)}")
-        return RldsFrameWriter(source, path)
+        return source
+
+    def frame_reader(self, episode_id: str, camera: str, path: Path) -> RldsFrames:
+        """What such a writer left. Raises EpisodeError where that cannot be read."""
+        source = self._camera(episode_id, camera)
+        return replace(source, blobs=tuple(read_part(path, len(source))))
 
     def assemble(self, parts: Iterable[Part], out: Path, keep_originals: bool) -> None:
         """Write the data directory `out`; the dataset is `out/<name>[/<config>]/<version>`."""

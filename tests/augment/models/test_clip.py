@@ -82,6 +82,8 @@ def test_pictures_are_seen_whole_and_unstretched(clip: Clip) -> None:
 
 def test_words_that_are_too_long_are_cut(clip: Clip) -> None:
     long = " ".join(["table"] * 60)
+    assert clip.cut(long).split() == ["table"] * 38
+    assert clip.cut(WORDS) == ""
     assert torch.equal(clip.read(long), clip.read(" ".join(["table"] * 22)))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.scene import Survey
 from augment.segment import Grounded
-from robot_io import open_dataset
+from robot_io import interruption, open_dataset
 from robot_io.errors import EpisodeError
 from robot_io.memory import ArrayFrames
 from robot_io.tabletop.samples import samples_path
@@ -72,26 +73,31 @@ def test_the_first_error_by_name_is_raised_and_the_others_are_finished() -> None
 @pytest.fixture
 def heard() -> Iterator[None]:
     """SIGINT, even where tests were started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, interruption.interrupt)
     yield
     signal.signal(signal.SIGINT, before)
+    interruption.forget()
 
 
 @pytest.mark.usefixtures("heard")
 def test_an_interruption_ends_all_threads() -> None:
-    ended: list[str] = []
+    together, ended, deadline = Barrier(3, timeout=PATIENCE), [], time.monotonic() + PATIENCE
 
     def work(camera: str, episode: Episode, own: Stopwatch) -> None:
+        together.wait()
         if camera == "side":
             os.kill(os.getpid(), signal.SIGINT)
         try:
-            while True:
+            while time.monotonic() < deadline:
                 episode.cameras[camera].read(0, 1)
+                time.sleep(0.001)
         finally:
             ended.append(camera)
 
     with pytest.raises(KeyboardInterrupt):
         at_once(work, CAMERAS, lambda: opened(*CAMERAS), Stopwatch())
+    while len(ended) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert sorted(ended) == sorted(CAMERAS)
 
 

@@ -1,5 +1,6 @@
 """The loop resumes exactly, losses mean what they say, and the real networks learn from them."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,12 +11,13 @@ from torch import nn
 from transformers import GroundingDinoForObjectDetection, SamHQModel
 
 from augment.boxes import boxes_around
-from augment.errors import RequestError
+from augment.errors import RequestError, RunError
 from augment.models.runtime import Runtime
 from augment.models.small import small_detector, small_segmenter, write_tokenizer
-from augment.training import METHODS, Examples, Training, train
+from augment.training import METHODS, Data, Examples, Workshop, open_machine, train
 from augment.training.detector import Question, _giou, _match, _spans, ask, detector_loss
 from augment.training.examples import Example, Thing, vary
+from augment.training.method import Loss, Task, Training
 from augment.training.segmenter import segmenter_loss
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Episode, Role
@@ -39,26 +41,48 @@ def episode() -> Episode:
     return Episode("e", "demo", 3, {"front": frames}, {}, ("pick up the blue cube",), masks={"front": masks})
 
 
+def workshop(folder: Path, options: Training) -> Workshop:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Workshop(folder, open_machine(CPU, options), lambda _: None)
+
+
+def learn(network: nn.Module, loss: Loss, folder: Path, **options: object) -> list[dict[str, float]]:
+    """Terms of all steps."""
+    training, seen = Training(**{"warmup": 1, **options}), []
+    train(Task(network, loss, lambda *_: None), training, workshop(folder, training), lambda _, t: seen.append(dict(t)))
+    return seen
+
+
+def line(dropout: float = 0.0) -> nn.Module:
+    """With weights that are always the same."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return nn.Sequential(nn.Linear(3, 8), nn.Dropout(dropout), nn.Linear(8, 1))
+
+
 def steps(count: int, folder: Path, until: int | None = None, **options: object) -> tuple[nn.Module, list[float]]:
-    """A line fitted to noise that each step draws by its number."""
-    torch.manual_seed(1)
-    network, seen = nn.Linear(3, 1), []
-    training = Training(steps=count, warmup=2, save_every=2, learning_rate=0.05, **options)
+    """A network fitted to noise that each batch draws by its number."""
+    network = line(options.pop("dropout", 0.0))
 
-    def loss(line: nn.Module, step: int) -> dict[str, torch.Tensor]:
-        if step == until:
+    def loss(network: nn.Module, number: int) -> dict[str, torch.Tensor]:
+        if number == until:
             raise KeyboardInterrupt
-        points = torch.from_numpy(training.rng(step).normal(size=(4, 3))).float()
-        return {"square": ((line(points) - points.sum(1, keepdim=True)) ** 2).mean()}
+        points = torch.from_numpy(Training().rng(number).normal(size=(4, 3))).float()
+        return {"square": ((network(points) - points.sum(1, keepdim=True)) ** 2).mean()}
 
-    return train(network, loss, training, folder, CPU, lambda _, terms: seen.append(terms["square"])), seen
+    numbers = {"steps": count, "warmup": 2, "save_every": 2, "learning_rate": 0.05, **options}
+    return network, [terms["square"] for terms in learn(network, loss, folder, **numbers)]
 
 
 def test_a_run_that_was_interrupted_ends_as_one_that_was_not(tmp_path: Path) -> None:
-    whole, _ = steps(10, tmp_path / "a")
+    """Dropout included, for which the caller's random numbers are neither used nor changed."""
+    before = torch.get_rng_state()
+    whole, _ = steps(10, tmp_path / "a", dropout=0.5)
     with pytest.raises(KeyboardInterrupt):
-        steps(10, tmp_path / "b", until=7)
-    resumed, seen = steps(10, tmp_path / "b")
+        steps(10, tmp_path / "b", until=7, dropout=0.5)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(3)
+    resumed, seen = steps(10, tmp_path / "b", dropout=0.5)
     assert len(seen) == 4  # from the checkpoint after step 6
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
@@ -139,14 +163,94 @@ def test_examples_are_read_from_episodes_by_what_the_instruction_calls_them() ->
         Examples(lambda _: episode(), ["e"], ["wrist"])
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
+    def fitted(folder: Path, size: int, accumulation: int) -> tuple[nn.Module, list[float]]:
+        network = line()
+
+        def loss(network: nn.Module, number: int) -> dict[str, torch.Tensor]:
+            rows = [np.random.default_rng(row).normal(size=3) for row in range(number * size, (number + 1) * size)]
+            points = torch.from_numpy(np.stack(rows)).float()
+            return {"square": ((network(points) - points.sum(1, keepdim=True)) ** 2).mean()}
+
+        seen = learn(network, loss, folder, steps=6, accumulation=accumulation, learning_rate=0.05)
+        return network, [terms["square"] for terms in seen]
+
+    (large, of_large), (small, of_small) = fitted(tmp_path / "a", 6, 1), fitted(tmp_path / "b", 2, 3)
+    np.testing.assert_allclose(of_large, of_small, rtol=1e-4)
+    for one, other in zip(large.parameters(), small.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_trainings_of_one_process_may_differ_in_precision(tmp_path: Path) -> None:
+    seen: list[torch.dtype] = []
+
+    def loss(network: nn.Module, number: int) -> dict[str, torch.Tensor]:
+        made = network(torch.ones(2, 3))
+        seen.append(made.dtype)
+        return {"square": made.float().square().mean()}
+
+    for precision in ("no", "bf16", "no"):
+        learn(line(), loss, tmp_path / str(len(seen)), steps=1, precision=precision)
+    assert seen == [torch.float32, torch.bfloat16, torch.float32]
+    with pytest.raises(RequestError, match="fp16 needs a GPU"):
+        learn(line(), loss, tmp_path / "half", steps=1, precision="fp16")
+
+
+def test_terms_without_a_gradient_are_only_reported(tmp_path: Path) -> None:
+    def loss(network: nn.Module, number: int, more: float = 0.0) -> dict[str, torch.Tensor]:
+        return {"square": network(torch.ones(2, 3)).square().mean(), "figure": torch.tensor(7.0 + more)}
+
+    one, other = line(), line()
+    seen = learn(one, loss, tmp_path / "a", steps=2)
+    learn(other, lambda network, number: loss(network, number, 1e3), tmp_path / "b", steps=2)
+    assert [terms["figure"] for terms in seen] == [7.0, 7.0]
+    assert all(torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_reviews_are_of_the_averaged_weights(tmp_path: Path) -> None:
+    """And leave the weights that are trained as they are."""
+    network, shown = nn.Linear(1, 1, bias=False), []
+    network.weight.data.fill_(1.0)
+
+    def loss(network: nn.Module, number: int) -> dict[str, torch.Tensor]:
+        return {"weight": network(torch.ones(1, 1)).mean()}
+
+    def sheet(network: nn.Module) -> np.ndarray:
+        shown.append(float(network.weight))
+        return np.zeros((2, 2, 3), np.uint8)
+
+    options = Training(steps=4, warmup=0, schedule="constant", learning_rate=0.1, weight_decay=0.0, average=0.5)
+    options = replace(options, review_every=2, clip=1e9)
+    seen: list[dict[str, float]] = []
+    task = Task(network, loss, lambda *_: None, loss, sheet)
+    train(task, options, workshop(tmp_path, options), lambda _, terms: seen.append(dict(terms)))
+    np.testing.assert_allclose([terms["weight"] for terms in seen], [1.0, 0.9, 0.8, 0.7], rtol=1e-5)
+    averages, average = [], 1.0
+    for step, weight in enumerate([0.9, 0.8, 0.7, 0.6]):
+        share = min(0.5, (1 + step) / (10 + step))
+        average = share * average + (1 - share) * weight
+        averages.append(average)
+    np.testing.assert_allclose(shown, averages[1::2], rtol=1e-5)
+    np.testing.assert_allclose([terms["held-out weight"] for terms in seen[1::2]], averages[1::2], rtol=1e-5)
+    assert sorted(path.name for path in (tmp_path / "sheets").iterdir()) == ["0000002.png", "0000004.png"]
+    assert list((tmp_path / "logs").iterdir())
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"step 0: the loss is nan; lower method.learning_rate"):
+        learn(line(), lambda network, _: {"square": network(torch.full((1, 3), np.nan)).mean()}, tmp_path)
+
+
+@pytest.mark.parametrize("method", ["detector", "segmenter"])
 def test_every_method_builds_a_network_whose_loss_has_gradients(method: str, tmp_path: Path) -> None:
-    examples = Examples(lambda _: episode(), ["e"], ["front"])
-    network, loss = METHODS[method](examples, Training(batch=1), tmp_path)
-    terms = loss(network, 0)
+    data = Data(lambda: Examples(lambda _: episode(), ["e"], ["front"]), lambda: pytest.fail("no scenes"))
+    options = METHODS[method](batch=1)
+    task = options.build(data, workshop(tmp_path, options))
+    terms = task.loss(task.network, 0)
     assert all(torch.isfinite(term) for term in terms.values())
     sum(terms.values()).backward()
-    assert max(float(weight.grad.abs().max()) for weight in network.parameters() if weight.grad is not None) > 0
+    weights = [weight.grad for weight in task.network.parameters() if weight.grad is not None]
+    assert max(float(grad.abs().max()) for grad in weights) > 0
 
 
 def test_a_detector_learns_one_picture(tmp_path: Path) -> None:
@@ -155,8 +259,8 @@ def test_a_detector_learns_one_picture(tmp_path: Path) -> None:
     boxes = ((0.25, 0.625, 0.3125, 0.625), (0.72, 0.72, 0.1875, 0.1875))
     question = Question(example().picture, ("robot arm", "blue cube"), (0, 1), boxes)
     loss = detector_loss(tokenizer, lambda _: [question])
-    training, seen = Training(steps=25, warmup=1, learning_rate=1e-3), []
-    train(GroundingDinoForObjectDetection(small_detector()), loss, training, tmp_path, CPU, lambda _, t: seen.append(t))
+    network = GroundingDinoForObjectDetection(small_detector())
+    seen = learn(network, loss, tmp_path, steps=25, learning_rate=1e-3)
     assert seen[-1]["box"] < 0.7 * seen[0]["box"]
 
 
@@ -165,7 +269,5 @@ def test_a_segmenter_learns_one_picture(tmp_path: Path) -> None:
     shown = SimpleNamespace(example=vary(example(), 64, np.random.default_rng(3)))
     network = SamHQModel(small_segmenter(64, layers=2))
     loss = segmenter_loss(lambda step: ([shown.example], np.random.default_rng(step)))
-    seen: list[float] = []
-    training = Training(steps=50, warmup=1, learning_rate=2e-3)
-    train(network, loss, training, tmp_path, CPU, lambda _, terms: seen.append(terms["dice"]))
+    seen = [terms["dice"] for terms in learn(network, loss, tmp_path, steps=50, learning_rate=2e-3)]
     assert np.mean(seen[-8:]) < 0.6 * np.mean(seen[:3])
