@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from augment.errors import PaintError
-from augment.generate import Painted
+from augment.generate import Blended, Painted
 from augment.models.doors import open_judge
 from augment.models.painting.painter import LatentPainter
 from robot_io import open_dataset
@@ -116,6 +116,17 @@ def test_candidates_are_ranked_by_the_words_where_a_pack_has_clip(pack: list[str
     for prompt in ("a blue wooden table", "a white wall", "a robot arm"):
         nearest = int(judge.distances(pictures, prompt, [~keep] * 8).argmin())
         assert generator.best({"prompt": prompt}, pictures, keep) is pictures[nearest]
+
+
+def test_the_papers_own_settings_are_an_experiment(pixels: list[str]) -> None:
+    own = [word for word in pixels if word.startswith("models.")]
+    words = ["segment=recorded", "experiment=paper_blended", *own, "recipe.steps.edit.views=8"]
+    generator = build_flow(load("augment", words)).recipe.steps[0].generator
+    assert isinstance(generator, Blended)
+    assert (generator.form, generator.candidates, generator.sampling.level) == ("pixel", 64, 0.75)
+    assert (generator.sampling.steps, generator.sampling.guidance, generator.sampling.steering.range) == (75, 1000, 50)
+    assert generator.sampling.sampler == "ancestral"
+    assert generator.sampling.steering.views == 8
 
 
 def test_what_the_pixel_form_needs_is_said(
