@@ -5,7 +5,11 @@ from typing import Any
 
 import torch
 from diffusers import ControlNetModel, DDIMScheduler, StableDiffusionPipeline
+from transformers import CLIPConfig, CLIPModel
 
+from augment.models.guided_diffusion.architectures import ARCHITECTURES
+from augment.models.guided_diffusion.hub import write
+from augment.models.guided_diffusion.unet import UNet
 from augment.models.hub import quietly
 from augment.models.small_diffusion import small_autoencoder, small_text_encoder, small_unet, write_caption_tokenizer
 
@@ -53,4 +57,29 @@ def tiny_controlnet(folder: Path) -> Path:
         for block in [*control.controlnet_down_blocks, control.controlnet_mid_block]:
             torch.nn.init.normal_(block.weight, std=0.3)
         control.save_pretrained(folder)
+    return folder
+
+
+def tiny_pixels(folder: Path) -> Path:
+    """Pixel diffusion for pictures of 32 pixels, whose last layers are not zero as at the start of training."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(2)
+        network = UNet(ARCHITECTURES["tiny_32"])
+        for values in network.parameters():
+            if not values.any():
+                torch.nn.init.normal_(values, std=0.02)
+    write(folder, "tiny_32", network.state_dict())
+    return folder
+
+
+def tiny_clip(folder: Path) -> Path:
+    """CLIP for pictures of 32 pixels."""
+    with torch.random.fork_rng(devices=[]), quietly():
+        torch.manual_seed(3)
+        tokenizer = write_caption_tokenizer(CAPTIONS, folder)
+        sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+        text = small_text_encoder(tokenizer).config.to_dict() | sizes
+        vision = {**sizes, "image_size": 32, "patch_size": 8}
+        config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=16, initializer_factor=10.0)
+        CLIPModel(config).save_pretrained(folder)
     return folder

@@ -3,12 +3,12 @@
 Written with a and b of `Levels`, so that they hold for diffusion and for rectified flows.
 """
 
-from math import sqrt
+from math import log, sqrt
 
 from jaxtyping import Float, Int
 from torch import Tensor, float32
 
-from augment.diffusion.levels import Levels
+from augment.diffusion.levels import CLEAN, Levels
 
 HALVES = 2  # bytes
 
@@ -76,6 +76,17 @@ def transition_variance(levels: Levels, t: int, s: int) -> float:
 def posterior_variance(levels: Levels, t: int, s: int) -> float:
     """Of q(x[s] | x[t], x0), s < t. 0 for s = CLEAN."""
     return (levels.at(s)[1] / levels.at(t)[1]) ** 2 * transition_variance(levels, t, s)
+
+
+def learned_variance(levels: Levels, t: int, s: int, fraction: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Logarithm of the variance of p(x[s] | x[t]), s < t, that a network says (Nichol and Dhariwal 2021).
+
+    `fraction`: -1 for that of the posterior, 1 for that of the transition. To CLEAN the posterior has none; then it is
+    that of the step above.
+    """
+    small = posterior_variance(levels, t, s) if s != CLEAN else posterior_variance(levels, t + 1, t)
+    share = (precise(fraction) + 1) / 2
+    return share * log(transition_variance(levels, t, s)) + (1 - share) * log(small)
 
 
 def posterior_mean(

@@ -14,6 +14,7 @@ from augment.diffusion.levels import CLEAN, Levels
 from augment.diffusion.maps import (
     clean,
     ddim,
+    learned_variance,
     posterior_mean,
     posterior_variance,
     precise,
@@ -126,11 +127,10 @@ class Ancestral:
         return State(mean + variance.sqrt() * noise(STREAM, s, mean), s)
 
     def _variance(self, levels: Levels, t: int, s: int, fraction: Tensor | None, like: Tensor) -> Tensor:
-        small, large = posterior_variance(levels, t, s), transition_variance(levels, t, s)
-        if fraction is None:
-            return like.new_tensor(large if self.large else small)
-        share = (precise(fraction) + 1) / 2
-        return torch.exp(share * log(large) + (1 - share) * log(small))
+        if fraction is not None:
+            return learned_variance(levels, t, s, fraction).exp()
+        of = transition_variance if self.large else posterior_variance
+        return like.new_tensor(of(levels, t, s))
 
 
 @dataclass(frozen=True)

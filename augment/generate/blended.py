@@ -1,4 +1,4 @@
-"""Edits of a region by words, the rest untouched: Blended Latent Diffusion (Avrahami et al. 2022, 2023)."""
+"""Edits of a region by words, the rest untouched: Blended Diffusion (Avrahami et al. 2022), of pixels or latents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,12 +13,13 @@ from PIL import Image
 
 from augment.errors import RequestError
 from augment.generate.painted import Mask, Painted, Picture, Shot
-from augment.generate.ranking import best_of
 from augment.images import box_blur, grow, pixels, warp
-from augment.models.painting.base import Canvas, Sampler, Sampling, Start
+from augment.models.doors import open_pixel_painter
+from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Steering
 from augment.models.places import content_of
 from augment.types import Role, SceneView
 
+LATENT, PIXEL = "latent", "pixel"
 SURROUNDINGS = "surroundings"
 STANDING = (Role.SUPPORT, Role.GOAL, Role.OTHER)
 """Roles that do not move, and can be edited."""
@@ -40,6 +41,14 @@ class Blended(Painted):
     """Pictures among which the best is chosen."""
     scribbles: str | None = None
     """Folder of `<camera>.png`, transparent where nothing is drawn: colours that the painted region follows."""
+    form: str = LATENT
+    """`latent` (by the pack's base), `pixel` (by its pixel diffusion, which CLIP steers)."""
+    blend: bool = True
+    """Whether the rest is put back at every noise level, or only in the end."""
+    views: int = 16
+    """Of the pixel form: over how many views the distance from the words is averaged."""
+    through: bool = True
+    """Of the pixel form: whether gradients go through the network, or stop there, which is cheaper."""
 
     @property
     def sampling(self) -> Sampling:
@@ -50,8 +59,18 @@ class Blended(Painted):
             start=Start.PICTURE,
             level=self.level,
             blur=0.0,
+            blend=self.blend,
             control=self.control,
+            steering=Steering(views=self.views, through=self.through),
         )
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return ("pixels", "clip") if self.form == PIXEL else super().roles
+
+    @property
+    def painter(self) -> Painter:
+        return open_pixel_painter(self.pack, self.runtime) if self.form == PIXEL else super().painter
 
     def untouched(self, scene: SceneView) -> Mask:
         return ~self._region(scene)
@@ -62,7 +81,7 @@ class Blended(Painted):
         region = self._region(scene)
         canvas = self._canvas(scene, picture, region, 0)
         canvases = [replace(canvas, number=number) for number in range(self.candidates)]
-        return best_of(self.paint(choices, canvases, self._sampling(region)), ~region)
+        return self.best(choices, self.paint(choices, canvases, self._sampling(region)), ~region)
 
     def canvas(self, choices: Mapping[str, Any], scene: SceneView, shot: Shot, number: int) -> Canvas:
         region = warp(self._region(scene), shot.warp) & ~shot.keep
@@ -113,6 +132,13 @@ class Blended(Painted):
         return options
 
     def check(self) -> None:
+        if self.form not in (LATENT, PIXEL):
+            raise RequestError(f"unknown form={self.form}; known: {LATENT}, {PIXEL}")
+        if self.form == PIXEL and not (self.pack.pixels and self.pack.clip):
+            raise RequestError(
+                f"form=pixel needs pixels and clip, and models={self.pack.name} lacks one; choose a pack with both, "
+                "such as models=blended_pixel_256, or form=latent"
+            )
         known = (SURROUNDINGS, *STANDING)
         if self.region not in known:
             raise RequestError(f"unknown region={self.region}; known: {', '.join(known)}")

@@ -9,7 +9,6 @@ from jaxtyping import UInt8
 
 from augment.errors import RequestError
 from augment.generate.painted import Mask, Painted, Picture, Shot
-from augment.generate.ranking import best_of
 from augment.images import grow, pixels
 from augment.models.painting.base import Canvas, Sampler, Sampling, Start
 from augment.types import SceneView
@@ -60,7 +59,7 @@ class Outpaint(Painted):
         shown = np.where(key.foreground[..., None], key.picture, picture)
         keep = kept | key.foreground
         canvases = [Canvas(shown, keep.astype(np.float32), number) for number in range(self.candidates)]
-        chosen = best_of(self.paint(choices, canvases, self.sampling), keep)
+        chosen = self.best(choices, self.paint(choices, canvases, self.sampling), keep)
         return self._cleared(choices, chosen, picture, key.foreground, kept)
 
     def _cleared(

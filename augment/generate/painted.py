@@ -10,8 +10,9 @@ from jaxtyping import Bool, UInt8
 
 from augment.errors import RequestError
 from augment.generate.base import Generator
+from augment.generate.ranking import best_of
 from augment.images import Warp
-from augment.models.doors import open_painter
+from augment.models.doors import open_judge, open_painter
 from augment.models.packs import Pack
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
 from augment.models.runtime import Runtime
@@ -99,6 +100,18 @@ class Painted(Generator):
                 made[number] = picture
         return made
 
+    def best(self, choices: Mapping[str, Any], pictures: Sequence[Picture], keep: Mask) -> Picture:
+        """Of candidates that were painted where nothing is kept; those that show the words, where the pack has CLIP."""
+        if self.pack.clip is None or len(pictures) == 1:
+            return best_of(pictures, keep)
+        judge = open_judge(self.pack.clip, self.runtime)
+        return best_of(pictures, keep, judge.distances(pictures, choices["prompt"], [~keep] * len(pictures)).tolist())
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Of the pack's networks, those that decide what is painted; the first has to be there."""
+        return ("base", "controlnet", "policy", "clip")
+
     @property
     def painter(self) -> Painter:
         """Opened when it is first needed, once a process."""
@@ -110,7 +123,8 @@ class Painted(Generator):
         del options["runtime"]
         options["precision"] = str(self.runtime.place()[1])
         options["batch"], options["threads"] = self.runtime.batch_size, self.runtime.threads
-        options["pack"] = {role: self.pack.components[role].digest for role in PAINTERS if role in self.pack.components}
+        components = self.pack.components
+        options["pack"] = {role: components[role].digest for role in self.roles if role in components}
         return options
 
     def remarks(self) -> list[str]:
@@ -131,15 +145,11 @@ class Painted(Generator):
             raise RequestError("prompt is empty; say what is to be seen, or leave it out to draw from the prompt bank")
         self.prompts.check()
         self.sampling.check()
-        if self.pack.base is None:
-            raise RequestError("diffusion needs a base; choose a pack that has one: models=NAME")
+        if self.roles[0] not in self.pack.components:
+            raise RequestError(f"diffusion needs a {self.roles[0]}; choose a pack that has one: models=NAME")
         if self.sampling.start is Start.POLICY and self.pack.policy is None:
             raise RequestError(
                 f"start=policy needs an initialization policy, and models={self.pack.name} has none; choose a pack "
                 "with one, or start=picture"
             )
         self.pack.check()
-
-
-PAINTERS = ("base", "controlnet", "policy")
-"""Roles of a pack that decide what is painted."""

@@ -14,17 +14,22 @@ FLAT = 2.0  # grey levels: deviation below which nothing was painted
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
-def best_of(pictures: Sequence[Picture], keep: Bool[np.ndarray, "h w"]) -> Picture:
+def best_of(pictures: Sequence[Picture], keep: Bool[np.ndarray, "h w"], distances: Sequence[float] = ()) -> Picture:
     """The first of `ranked`."""
-    return pictures[ranked(pictures, keep)[0]]
+    return pictures[ranked(pictures, keep, distances)[0]]
 
 
-def ranked(pictures: Sequence[Picture], keep: Bool[np.ndarray, "h w"]) -> list[int]:
+def ranked(pictures: Sequence[Picture], keep: Bool[np.ndarray, "h w"], distances: Sequence[float] = ()) -> list[int]:
     """Numbers of pictures, the best first; equals stay in their order.
 
-    Flat ones come last; the others by how far the gradient across the outline of what is kept is from that beside it.
+    Flat ones come last; the others by their distances from the words, where these are known, and then by how far the
+    gradient across the outline of what is kept is from that beside it.
     """
-    scores = [(flat(picture, keep), abs(np.log(seam(picture, keep)))) for picture in pictures]
+    far = distances if len(distances) else [0.0] * len(pictures)
+    scores = [
+        (flat(picture, keep), distance, abs(np.log(seam(picture, keep))))
+        for picture, distance in zip(pictures, far, strict=True)
+    ]
     return sorted(range(len(pictures)), key=lambda number: scores[number])
 
 

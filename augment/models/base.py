@@ -118,3 +118,20 @@ class Matcher(Protocol):
     def dense(self, picture: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "rows columns c"]:
         """Unit vectors of the patches of a grid over the picture, comparable to those of `describe`."""
         ...
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """Says how well pictures show what words say."""
+
+    def distances(
+        self,
+        pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+        words: str,
+        masks: Sequence[Bool[np.ndarray, "_ _"]] | None = None,
+    ) -> Float32[np.ndarray, " n"]:
+        """How far each picture is from the words, 0 or more: less is better. A picture's does not depend on others.
+
+        `masks`: of the same sizes, what of each picture counts; without them all of it.
+        """
+        ...

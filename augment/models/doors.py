@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from augment.errors import RequestError
-from augment.models.base import Detector, Matcher, PromptedSegmenter, VideoTracker
+from augment.models.base import Detector, Judge, Matcher, PromptedSegmenter, VideoTracker
 from augment.models.batching import Batches, SharedDetector, SharedSegmenter
 from augment.models.kinds import CONFIG, KINDS
 from augment.models.packs import Component, Pack
@@ -93,6 +93,26 @@ def open_painter(pack: Pack, runtime: Runtime) -> Painter:
 
 
 @Once
+def open_judge(component: Component, runtime: Runtime) -> Judge:
+    """What says how far pictures are from words. Raises RequestError as `open_detector` does."""
+    _expect(component, "clip")
+    judge: Judge = _door("clip").open_hub(component.locate(), runtime)
+    return judge
+
+
+@Once
+def open_pixel_painter(pack: Pack, runtime: Runtime) -> Painter:
+    """What paints by a pack's pixel diffusion, which its CLIP steers. Raises RequestError as `open_detector` does."""
+    if pack.pixels is None or pack.clip is None:
+        raise RequestError("painting pixels needs pixels and clip; choose a pack that has both: models=NAME")
+    _expect(pack.pixels, "guided_diffusion")
+    judge, place = open_judge(pack.clip, runtime), pack.pixels.locate()
+    architecture = pack.pixels.architecture if pack.pixels.file else None
+    painter: Painter = _door("painting.pixels").open_pixels(place, architecture, judge, runtime)
+    return painter
+
+
+@Once
 def share_detector(component: Component, runtime: Runtime) -> SharedDetector:
     """The detector for all threads of this process. Raises RequestError as `open_detector` does."""
     return SharedDetector(open_detector(component, runtime), Batches(runtime.batch_size))
@@ -153,5 +173,5 @@ def _door(name: str) -> Any:
 def forget() -> None:
     """Let go of all networks that were opened."""
     doors: tuple[Once[..., Any], ...] = (open_detector, open_segmenter, open_tracker, open_matcher, open_painter)
-    for door in (*doors, share_detector, share_segmenter):
+    for door in (*doors, open_pixel_painter, open_judge, share_detector, share_segmenter):
         door.forget()

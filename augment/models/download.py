@@ -4,7 +4,7 @@ from pathlib import Path
 
 from augment.errors import RequestError
 from augment.models import pipelines
-from augment.models.kinds import CONFIG, KINDS, TOKENIZER
+from augment.models.kinds import CONFIG, KINDS, PICKLED, TOKENIZER
 from augment.models.packs import Component
 from augment.models.places import is_hub_id
 
@@ -33,7 +33,8 @@ def patterns(component: Component) -> list[str]:
     kind = KINDS[component.kind]
     if kind.pipeline:
         return pipelines.patterns()
-    return [*CONFIGURATION, *(VOCABULARY if kind.vocabulary else ()), *([kind.file] if kind.weights else [])]
+    weights = [PICKLED if kind.pickled else kind.file] if kind.weights else []
+    return [*CONFIGURATION, *(VOCABULARY if kind.vocabulary else ()), *weights]
 
 
 def _fetch(component: Component, anew: bool) -> None:

@@ -13,6 +13,7 @@ from transformers.utils import logging
 from augment.errors import RequestError
 from augment.models.checkpoints import check_fit, read_state
 from augment.models.kinds import CONFIG, KINDS, WEIGHTS
+from augment.models.pipelines import with_variants
 from augment.models.weights import check_folder, read_json
 
 
@@ -28,7 +29,7 @@ def load(architecture: Any, kind: str, folder: Path) -> Any:
 
 def read(architecture: Any, kind: str, folder: Path) -> tuple[Any, dict[str, torch.Tensor]]:
     """Configuration and weights in a folder, as stored. Raises RequestError as `load`, but fit they may not."""
-    return configuration(architecture.config_class, kind, folder), read_state(folder / WEIGHTS)
+    return configuration(architecture.config_class, kind, folder), read_state(with_variants(folder / WEIGHTS))
 
 
 def configuration(config_class: Any, kind: str, folder: Path) -> Any:

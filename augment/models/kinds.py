@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from augment.models.grounding_dino.architectures import ARCHITECTURES
+from augment.models.guided_diffusion.architectures import ARCHITECTURES as PIXEL_DIFFUSION
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"  # of a transformers folder
+PICKLED = "pytorch_model.bin"  # the same weights as torch.save wrote them, where there are no others
 INDEX, DIFFUSION = "model_index.json", "diffusion_pytorch_model.safetensors"  # of a pipeline, and of a network in it
 TOKENIZER = ("tokenizer.json", "vocab.txt")
 
@@ -28,6 +30,8 @@ class Kind:
     """The file of weights; of a pipeline, that of its largest network."""
     pipeline: bool = False
     """Whether the folder is one of folders."""
+    pickled: bool = False
+    """Whether its home on the Hub has no weights but PICKLED."""
 
 
 KINDS = {
@@ -40,5 +44,7 @@ KINDS = {
     ),
     "controlnet": Kind("ControlNetModel", says="_class_name", file=DIFFUSION),
     "initialization_policy": Kind("InitializationPolicy", says="_class_name", file=DIFFUSION),
+    "guided_diffusion": Kind("guided_diffusion", tuple(PIXEL_DIFFUSION)),
+    "clip": Kind("clip", vocabulary=True, pickled=True),
     "bert": Kind("bert", vocabulary=True, weights=False),  # its weights are in GroundingDINO's checkpoints
 }

@@ -14,7 +14,7 @@ from augment.models.places import LOCAL, PACKAGE, commit_of, content_of, is_hub_
 from augment.models.weights import checksum_of, file_fault, folder_faults
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
-ROLES = ("detector", "segmenter", "tracker", "matcher", "base", "controlnet", "policy")
+ROLES = ("detector", "segmenter", "tracker", "matcher", "base", "controlnet", "policy", "pixels", "clip")
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,8 @@ class Pack:
     base: Component | None = None
     controlnet: Component | None = None
     policy: Component | None = None
+    pixels: Component | None = None
+    clip: Component | None = None
 
     def __post_init__(self) -> None:
         for role, component in self.components.items():

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from augment.models.kinds import CONFIG, DIFFUSION, INDEX, TOKENIZER, WEIGHTS
+from augment.models.kinds import CONFIG, DIFFUSION, INDEX, PICKLED, TOKENIZER, WEIGHTS
 
 FILES = {
     "unet": (CONFIG, DIFFUSION),
@@ -27,9 +27,10 @@ def parts_of(index: Mapping[str, Any]) -> Iterator[str]:
 
 
 def with_variants(path: Path) -> Path:
-    """The file, or where only that is there its variant in half precision."""
-    variant = path.with_suffix(f".fp16{path.suffix}")
-    return variant if variant.is_file() and not path.is_file() else path
+    """The file, or where only that is there its variant in half precision, or as torch.save wrote it."""
+    half = path.with_suffix(f".fp16{path.suffix}")
+    others = [half, path.with_name(PICKLED)] if path.name == WEIGHTS else [half]
+    return next((file for file in (path, *others) if file.is_file()), path)
 
 
 def patterns() -> list[str]:

@@ -12,7 +12,7 @@ from augment.errors import RequestError
 PACKAGE = "package:"  # a source that begins so ships with this package
 LOCAL = ("/", ".", "~")  # a source that begins so is a folder of one's own
 PACKAGE_FOLDER = Path(__file__).parent / "packs"
-SUFFIXES = (".json", ".txt", ".safetensors")  # of what is read of a transformers folder
+SUFFIXES = (".json", ".txt", ".safetensors", ".bin")  # of what is read of a transformers folder
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

@@ -2,6 +2,7 @@
 
 from augment.training.autoencoder import Autoencoder
 from augment.training.base import Base
+from augment.training.blended_pixel import BlendedPixel
 from augment.training.controlnet import ControlNet
 from augment.training.detector import Detector
 from augment.training.examples import Examples
@@ -20,6 +21,7 @@ METHODS: dict[str, type[Method]] = {
     "base": Base,
     "controlnet": ControlNet,
     "initialization_policy": Policy,
+    "blended_pixel": BlendedPixel,
 }
 
 __all__ = [

@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 from augment.errors import PaintError
+from augment.generate import Blended, Painted
+from augment.models.doors import open_judge
 from augment.models.painting.painter import LatentPainter
 from robot_io import open_dataset
-from tests.pipelines import tiny_controlnet, tiny_pipeline
+from tests.pipelines import tiny_clip, tiny_controlnet, tiny_pipeline, tiny_pixels
+from workflows._config import build_flow, load
 from workflows.cli import main
 
 BRIEF = ["recipe.steps.background.steps=2", "recipe.steps.background.candidates=2", "check=none"]
@@ -71,18 +74,72 @@ def test_surroundings_are_painted_at_every_granularity(
         assert flicker.min() > 5
 
 
-def test_edits_stay_within_their_region(demos: Path, tmp_path: Path, pack: list[str]) -> None:
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    root = tmp_path_factory.mktemp("pixels")
+    parts = [f"models.pixels.source={tiny_pixels(root / 'pixels')}", f"models.clip.source={tiny_clip(root / 'clip')}"]
+    whole = ["models.pixels.file=null", "models.pixels.architecture=null", "models.pixels.revision=null"]
+    return ["models=blended_pixel_256", *parts, *whole, "models.device=cpu", "recipe.steps.edit.views=2"]
+
+
+@pytest.mark.parametrize("form", ["latent", "pixel"])
+def test_edits_stay_within_their_region(
+    demos: Path, tmp_path: Path, pack: list[str], pixels: list[str], form: str
+) -> None:
     out, painted = tmp_path / "out.hdf5", tmp_path / "painted"
     painted.mkdir()
     table = np.zeros((48, 64), np.uint8)
     table[30:] = 255
     Image.fromarray(table).save(painted / "front.support.png")
-    words = ["recipe=blended", *pack, "recipe.steps.edit.steps=2", "recipe.steps.edit.candidates=1", "check=none"]
+    words = ["recipe=blended", *pack] if form == "latent" else ["recipe=blended_pixel", *pixels]
+    words += ["recipe.steps.edit.steps=2", "recipe.steps.edit.candidates=2", "check=none"]
     words += ["recipe.steps.edit.prompt=a blue wooden table", f"segment.keep_always={painted}", "limit=1"]
     assert augment(demos, out, *words) == 0
     before, after = frames(out, "demo_0"), frames(out, "demo_3")
     assert np.array_equal(before[:, :28], after[:, :28])
     assert np.abs(after[:, 34:].astype(int) - before[:, 34:]).mean() > 10
+
+
+def test_candidates_are_ranked_by_the_words_where_a_pack_has_clip(pack: list[str], pixels: list[str]) -> None:
+    """Of latent candidates, too: the judge's choice changes with the words, the pictures being the same."""
+    clip = next(word for word in pixels if word.startswith("models.clip.source")).partition("=")[2]
+    given_clip = f"models.clip={{kind: clip, source: {clip}}}"
+    flow = build_flow(load("augment", ["segment=recorded", "recipe=outpaint", *pack, given_clip]))
+    generator = flow.recipe.steps[0].generator
+    assert isinstance(generator, Painted)
+    assert "clip" in generator.identity()["pack"]
+    rng, keep = np.random.default_rng(0), np.zeros((48, 64), np.bool_)
+    keep[:24] = True
+    pictures = [rng.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(8)]
+    assert generator.pack.clip
+    judge = open_judge(generator.pack.clip, generator.runtime)
+    for prompt in ("a blue wooden table", "a white wall", "a robot arm"):
+        nearest = int(judge.distances(pictures, prompt, [~keep] * 8).argmin())
+        assert generator.best({"prompt": prompt}, pictures, keep) is pictures[nearest]
+
+
+def test_the_papers_own_settings_are_an_experiment(pixels: list[str]) -> None:
+    own = [word for word in pixels if word.startswith("models.")]
+    words = ["segment=recorded", "experiment=paper_blended", *own, "recipe.steps.edit.views=8"]
+    generator = build_flow(load("augment", words)).recipe.steps[0].generator
+    assert isinstance(generator, Blended)
+    assert (generator.form, generator.candidates, generator.sampling.level) == ("pixel", 64, 0.75)
+    assert (generator.sampling.steps, generator.sampling.guidance, generator.sampling.steering.range) == (75, 1000, 50)
+    assert generator.sampling.sampler == "ancestral"
+    assert generator.sampling.steering.views == 8
+
+
+def test_what_the_pixel_form_needs_is_said(
+    demos: Path, tmp_path: Path, pack: list[str], pixels: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = {
+        ("recipe=blended_pixel", *pack): "form=pixel needs pixels and clip, and models=sd15 lacks one",
+        ("recipe=blended", *pack, "recipe.steps.edit.form=voxel"): "unknown form=voxel; known: latent, pixel",
+        ("recipe=blended_pixel", *pixels, "recipe.steps.edit.views=0"): "at least 1 view",
+    }
+    for words, message in refused.items():
+        assert augment(demos, tmp_path / "out.hdf5", *words) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_what_cannot_be_painted_is_refused_before_any_work(

@@ -53,24 +53,50 @@ class Wording:
 
 
 @dataclass(frozen=True)
+class Steering:
+    """How CLIP steers networks that know no words: the pixel form of Blended Diffusion."""
+
+    views: int = 16
+    """Views of what is painted over which its distance to the words is averaged, the plain one among them (extending
+    augmentations)."""
+    through: bool = True
+    """Whether gradients go through the network, as in the authors' code, or stop there, which is cheaper."""
+    range: float = 50.0
+    """Weight of colours out of range."""
+    background: float = 10000.0
+    """Weight of what differs outside of the region, where nothing is blended: the baseline."""
+
+    def check(self) -> None:
+        """Raises RequestError where a value is out of range."""
+        if self.views < 1 or self.range < 0 or self.background < 0:
+            raise RequestError(
+                f"views={self.views}, range={self.range}, background={self.background}: at least 1 view, the others at "
+                "least 0"
+            )
+
+
+@dataclass(frozen=True)
 class Sampling:
     """How to sample."""
 
     sampler: Sampler = Sampler.MULTISTEP
     steps: int = 25
     guidance: float = 5.0
-    """Strength of the words (classifier-free guidance); 1 is none."""
+    """Strength of the words: of classifier-free guidance, where 1 is none; in the pixel form the weight of CLIP's
+    distance, where 0 is none."""
     start: Start = Start.PICTURE
     level: float = 0.8
     """Share of all noise levels at which a composition is taken up, above 0 to 1; of no meaning for `start=noise`."""
     blur: float = 0.06
     """Of a picture that is started from: standard deviation as a fraction of its shorter side; 0 leaves it sharp."""
     blend: bool = True
-    """Whether what is kept is put back at every noise level (Blended Latent Diffusion), or only in the end."""
+    """Whether what is kept is put back at every noise level (Blended Diffusion), or only in the end."""
     thin: bool = False
-    """Whether the painted region starts out larger and shrinks to its own shape, for thin masks."""
+    """Whether the painted region starts out larger and shrinks to its own shape, where masks are thin for latents."""
     control: float = 1.0
     """Strength of the ControlNet, where there is one."""
+    steering: Steering = Steering()
+    """Of the pixel form alone."""
 
     def check(self) -> None:
         """Raises RequestError where a value is out of range."""
@@ -79,6 +105,7 @@ class Sampling:
                 f"steps={self.steps}, level={self.level}, blur={self.blur}, guidance={self.guidance}, "
                 f"control={self.control}: at least 1 step, level above 0 to 1, the others at least 0"
             )
+        self.steering.check()
 
 
 @runtime_checkable
