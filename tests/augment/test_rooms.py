@@ -1,5 +1,7 @@
 """Where the support ends, what follows from it, and that both look lit by one lamp."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -44,8 +46,13 @@ def ends(edge: Edge) -> list[float]:
     return edge.rows(np.array([0, 1], dtype=np.float32)).tolist()
 
 
-def draw_first(deck: str, cards: list[str], every: int = 1) -> str:
-    return cards[0]
+class First:
+    """Deals the first card of every deck."""
+
+    language: tuple[str, ...] = ()
+
+    def __call__(self, deck: str, cards: Sequence[str], every: int = 1) -> str:
+        return cards[0]
 
 
 @pytest.mark.parametrize(("left", "right"), LINES)
@@ -124,7 +131,7 @@ def test_what_is_further_away_looks_smaller() -> None:
 @pytest.mark.parametrize("side", [-0.8, 0.8])
 def test_wall_and_support_are_lit_from_one_side(side: float) -> None:
     texture = Texture(families=("plaster",), edge=(0.0, 0.4, 1.0, 0.4))
-    choices = texture.draw(np.random.default_rng(0), draw_first)
+    choices = texture.draw(np.random.default_rng(0), First())
     assert choices["feature"]["kind"] == "plain"
     choices["light"] = {"side": side, "ahead": 0.4, "above": 0.6, "ambient": 0.3, "gloss": 0.0}
     choices["gap"] = 0.0
