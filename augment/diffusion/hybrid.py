@@ -28,11 +28,8 @@ def bound(
     if said.fraction is None:
         raise RequestError("a network that says no variance cannot learn one; give it twice as many output channels")
     noise, fraction = said.noise.detach(), said.fraction
-    terms = [
-        _term(levels, *(values[number : number + 1] for values in (x0, x, noise, fraction)), level)
-        for number, level in enumerate(t.tolist())
-    ]
-    return torch.stack(terms)
+    rows = zip(x0.split(1), x.split(1), noise.split(1), fraction.split(1), t.tolist(), strict=True)
+    return torch.stack([_term(levels, *row) for row in rows])
 
 
 def _term(levels: Levels, x0: Tensor, x: Tensor, noise: Tensor, fraction: Tensor, t: int) -> Float[Tensor, ""]:
