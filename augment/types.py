@@ -159,6 +159,10 @@ class SceneView(Protocol):
 
     @property
     def key(self) -> KeyFrame: ...
+    @property
+    def fill(self) -> "Filler":
+        """Closes holes by a guess without detail."""
+        ...
 
 
 @runtime_checkable

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from augment.types import KeyFrame
+from augment.scene import fill_smoothly
+from augment.types import Filler, KeyFrame
 from robot_io.memory import ArrayFrames, ArrayMask
 from robot_io.types import Episode, Role
 
@@ -57,6 +58,10 @@ class NothingKept:
     @property
     def kept(self) -> np.ndarray:
         return np.zeros(self.plate.shape[:2], bool)
+
+    @property
+    def fill(self) -> Filler:
+        return fill_smoothly
 
     @property
     def key(self) -> KeyFrame:

@@ -59,7 +59,10 @@ def load(workflow: str, overrides: Sequence[str]) -> DictConfig:
     for key, _ in pairs:
         if key not in groups:
             _check_key(base, key)
-    return _compose(workflow, [f"{key}={_quoted(key, value)}" for key, value in pairs])
+    config = _compose(workflow, [f"{key}={_quoted(key, value)}" for key, value in pairs])
+    if "models" in groups:
+        config.models.name = groups["models"]  # as it is said again, in messages
+    return config
 
 
 def typed(kind: type[T], node: DictConfig, where: str) -> T:
@@ -202,11 +205,7 @@ def describe(workflow: str) -> str:
     """The workflow's keys with their defaults, as YAML, and the options of its groups."""
     groups = [path.name for path in sorted(CONFIGS.iterdir()) if path.is_dir()]
     config = _compose(workflow, [])
-    options = [
-        f"{group}={' | '.join(sorted(path.stem for path in (CONFIGS / group).glob('*.yaml')))}"
-        for group in groups
-        if group in config
-    ]
+    options = [f"{group}={' | '.join(_options_of(group))}" for group in groups if group in config]
     return "\n".join(["choose:", *(f"  {line}" for line in options), "", "set:", OmegaConf.to_yaml(config)])
 
 
@@ -320,9 +319,16 @@ def _compose(workflow: str, overrides: list[str]) -> DictConfig:
 
 
 def _check_option(group: str, option: str) -> None:
-    options = sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
-    if option not in options:
-        raise RequestError(_unknown(group, option, options))
+    """Several packs may be put together, as `models=[grounded_tiny,sd15]`."""
+    known = _options_of(group)
+    chosen = option.strip("[] ").split(",") if group == "models" else [option]
+    for each in chosen:
+        if each.strip() not in known:
+            raise RequestError(_unknown(group, each.strip(), known))
+
+
+def _options_of(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIGS / group).glob("[!_]*.yaml"))
 
 
 def _check_key(config: DictConfig, key: str) -> None:

@@ -49,12 +49,20 @@ class Stage:
     caption: str
 
 
+def open_finder(pack: Pack, runtime: Runtime) -> "Finder":
+    """What finds robots. Raises RequestError unless the pack has that, and what paints."""
+    if pack.detector is None or pack.segmenter is None or pack.base is None:
+        raise RequestError(
+            f"of=composition paints, and finds robots in pictures: it needs a pack with detector, segmenter and base, "
+            f"and models={pack.name} has not all; put packs together, such as models=[tabletop,sd21]"
+        )
+    pack.check()
+    return Finder(open_detector(pack.detector, runtime), open_segmenter(pack.segmenter, runtime))
+
+
 def table(pack: Pack, runtime: Runtime, ways: Mapping[str, Sampling], pictures: int, seed: int) -> Iterator[str]:
     """Lines: for each way to sample the means of the measures, with half of their 95 % intervals (bootstrap)."""
-    if pack.detector is None or pack.segmenter is None:
-        raise RequestError("of=composition finds robots in pictures: it needs a pack with detector and segmenter")
-    painter, stages = open_painter(pack, runtime), list(_stages(pictures, seed))
-    find = _Finder(open_detector(pack.detector, runtime), open_segmenter(pack.segmenter, runtime))
+    find, painter, stages = open_finder(pack, runtime), open_painter(pack, runtime), list(_stages(pictures, seed))
     for name, sampling in ways.items():
         rows = [_measure(painter, find, stage, sampling, number) for number, stage in enumerate(stages)]
         cells = {column: _interval([each[column] for each in rows]) for column in rows[0]}
@@ -130,7 +138,7 @@ def _paint(
     return painter(canvases, Wording(stage.caption), sampling, 0)
 
 
-def _measure(painter: Painter, find: "_Finder", stage: Stage, sampling: Sampling, number: int) -> dict[str, float]:
+def _measure(painter: Painter, find: "Finder", stage: Stage, sampling: Sampling, number: int) -> dict[str, float]:
     one, other = _paint(painter, stage, sampling, number, (0, 1))
     found = extent(find(one), stage.robot) if stage.robot.any() else None
     off = edge_error(one, stage.edge, stage.keep)
@@ -146,7 +154,7 @@ def _measure(painter: Painter, find: "_Finder", stage: Stage, sampling: Sampling
 
 
 @dataclass(frozen=True, eq=False)
-class _Finder:
+class Finder:
     """The union of all that is found as a robot."""
 
     detector: Detector

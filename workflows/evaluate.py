@@ -52,7 +52,6 @@ def _boxes(config: Any) -> Iterator[str]:
 
 def _composition(config: Any) -> Iterator[str]:
     pack, runtime = _config.build_pack(config), _config.build_runtime(config)
-    pack.check()
     ways, seed = _evaluate_composition.ways_of(config), _config.whole_number(config, "seed")
     pictures = _config.whole_number(config, "painting.pictures")
     yield from _evaluate_composition.table(pack, runtime, ways, pictures, seed)

@@ -29,7 +29,7 @@ def _check(config: Any, pack: Pack) -> int:
             found, faults = part.find(), part.examine(checksum=True)
             state = "missing" if found is None else "damaged" if faults else "there"
             _say(
-                f"{role:10}{state:9}{part.title}, {part.facts}", *(f"{'':19}{line}" for line in faults or [str(found)])
+                f"{role:11}{state:9}{part.title}, {part.facts}", *(f"{'':20}{line}" for line in faults or [str(found)])
             )
             if faults:
                 complete = False

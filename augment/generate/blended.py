@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 from PIL import Image
 
 from augment.errors import RequestError
-from augment.generate.painted import Mask, Painted, Picture, Shot
-from augment.images import box_blur, grow, pixels, warp
+from augment.generate.painted import Mask, Painted, Picture, Shot, softened
+from augment.images import grow, pixels, warp
 from augment.models.doors import open_pixel_painter
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Steering
 from augment.models.places import content_of
@@ -147,12 +147,3 @@ class Blended(Painted):
         if self.scribbles is not None and not self._drawings:
             raise RequestError(f"scribbles={self.scribbles} has no <camera>.png; draw one, transparent elsewhere")
         super().check()
-
-
-def softened(region: Mask, width: float) -> Float32[np.ndarray, "h w"]:
-    """1 inside a region, 0 outside of it, and a slope of this width (fraction of the height) on its inner side."""
-    reach = pixels(width, len(region))
-    if not reach:
-        return region.astype(np.float32)
-    inner = ~grow(~region, reach)
-    return np.where(region, box_blur(inner.astype(np.float32), reach), np.float32(0))

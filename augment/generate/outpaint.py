@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from augment.errors import RequestError
-from augment.generate.painted import Mask, Painted, Picture, Shot
+from augment.generate.painted import Painted, Picture, Shot, softened
 from augment.images import grow, pixels
 from augment.models.painting.base import Canvas, Sampler, Sampling, Start
 from augment.types import SceneView
 
-AROUND = 0.02  # of the height, by which what is cleared away reaches beyond the foreground: its blurred outline
+AROUND = 0.06  # of the height, by which what is cleared away reaches beyond the foreground: what grew out of it
+CLEARED = 0.6  # share of the noise levels from which that is painted anew, over a guess without detail
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,15 @@ class Outpaint(Painted):
         keep = kept | key.foreground
         canvases = [Canvas(shown, keep.astype(np.float32), number) for number in range(self.candidates)]
         chosen = self.best(choices, self.paint(choices, canvases, self.sampling), keep)
-        return self._cleared(choices, chosen, picture, key.foreground, kept)
+        return self._cleared(choices, scene, chosen, picture)
 
-    def _cleared(
-        self, choices: Mapping[str, Any], painted: Picture, behind: Picture, foreground: Mask, kept: Mask
-    ) -> Picture:
+    def _cleared(self, choices: Mapping[str, Any], scene: SceneView, painted: Picture, behind: Picture) -> Picture:
         """The foreground taken away: what is kept shows through, the rest is painted from its surroundings alone."""
-        gone = grow(foreground, pixels(AROUND, len(foreground)))
-        uncovered = np.where((gone & kept)[..., None], behind, painted)
-        canvas = Canvas(uncovered, 1 - (gone & ~kept).astype(np.float32), self.candidates)
-        return self.paint(choices, [canvas], replace(self.sampling, start=Start.NOISE, blend=True))[0]
+        gone = grow(scene.key.foreground, pixels(AROUND, scene.height))
+        uncovered, hole = np.where((gone & scene.kept)[..., None], behind, painted), gone & ~scene.kept
+        canvas = Canvas(scene.fill(uncovered, hole), 1 - softened(hole, AROUND / 2), self.candidates)
+        over = replace(self.sampling, start=Start.PICTURE, level=CLEARED, blur=0.0, blend=True)
+        return self.paint(choices, [canvas], over)[0]
 
     def check(self) -> None:
         if self.start not in set(Start):

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 from augment.errors import RequestError
 from augment.generate.base import Generator
 from augment.generate.ranking import best_of
-from augment.images import Warp
+from augment.images import Warp, box_blur, grow, pixels
 from augment.models.doors import open_judge, open_painter
 from augment.models.packs import Pack
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
@@ -153,3 +153,12 @@ class Painted(Generator):
                 "with one, or start=picture"
             )
         self.pack.check()
+
+
+def softened(region: Mask, width: float) -> Float32[np.ndarray, "h w"]:
+    """1 inside a region, 0 outside of it, and a slope of this width (fraction of the height) on its inner side."""
+    reach = pixels(width, len(region))
+    if not reach:
+        return region.astype(np.float32)
+    inner = ~grow(~region, reach)
+    return np.where(region, box_blur(inner.astype(np.float32), reach), np.float32(0))

