@@ -87,7 +87,7 @@ def test_check_of_a_whole_pack_and_a_damaged_one(mine: list[str], tmp_path: Path
     ("words", "message"),
     [
         (["action=fetch"], "unknown action=fetch; known: check, download, convert"),
-        (["models=huge"], "unknown models=huge; known: grounded_base"),
+        (["models=huge"], "unknown models=huge; known: blended_pixel_256, grounded_base"),
         (["models.tracker.source=weights"], "models.tracker: source=weights is no Hub id"),
         (["models.detector.kind=yolo"], "models.detector: unknown kind=yolo"),
         (["models.detector.megabytes=many"], "models.detector.megabytes"),

@@ -74,7 +74,7 @@ def test_without_the_bound_the_variance_does_not_learn() -> None:
 
 def test_it_learns_and_comes_back_as_a_folder(tmp_path: Path) -> None:
     method = BlendedPixel(
-        architecture="tiny_32", steps=25, batch=4, warmup=2, learning_rate=2e-3, review_every=25, average=0.5, clip=1.0
+        architecture="tiny_32", steps=15, batch=2, warmup=2, learning_rate=3e-3, average=0.5, clip=1.0
     )
     method.check()
     place = workshop(tmp_path, method)
