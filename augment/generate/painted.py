@@ -108,8 +108,7 @@ class Painted(Generator):
         """With the weights themselves instead of where they lie."""
         options = super().identity()
         del options["runtime"]
-        options["precision"] = str(self.runtime.place()[1])
-        options["batch"], options["threads"] = self.runtime.batch_size, self.runtime.threads
+        options |= self.runtime.rounding
         options["pack"] = {role: self.pack.components[role].digest for role in PAINTERS if role in self.pack.components}
         return options
 
