@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from gc import collect
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from augment.errors import PaintError
+from augment.errors import PaintError, RequestError
 from augment.models.painting.base import Canvas, Sampling, Wording
 from augment.models.runtime import Runtime
 from workflows._bench_data import paint
@@ -96,7 +97,7 @@ def _row(folder: Path, trial: Trial, known: Known, amount: Amount) -> str:
     head = f"{trial.model:6}{trial.steps:6}{trial.runtime.batch:6}  {trial.option:15}{precision:>10}"
     try:
         return head + _figures(folder, trial, known, amount)
-    except PaintError as error:
+    except (PaintError, RequestError) as error:  # too little memory, no compiler
         return f"{head}  {error}"
 
 
@@ -107,6 +108,8 @@ def _figures(folder: Path, trial: Trial, known: Known, amount: Amount) -> str:
 
     trial.runtime.check()
     gauge = Gauge(trial.runtime)
+    collect()  # networks of the row before
+    others = gauge.held()
     painter = painter_of(untrained(trial.model, folder, [WORDS.prompt], trial.runtime), None, None, trial.runtime)
     work = partial(painter, canvases(trial.runtime.batch, amount), WORDS, Sampling(steps=trial.steps), 0)
     batch, precision = trial.runtime.batch, str(trial.runtime.place()[1])
@@ -119,7 +122,7 @@ def _figures(folder: Path, trial: Trial, known: Known, amount: Amount) -> str:
     held = gauge.held()
     costs = [gauge.cost(work) for _ in range(amount.rounds)]
     seconds, plate = median(cost.seconds for cost in costs) / batch, known.operations[key]
-    memory = f"{held + max(cost.megabytes or 0.0 for cost in costs):9.0f}" if gauge.on_gpu else ""
+    memory = f"{held - others + max(cost.megabytes or 0.0 for cost in costs):9.0f}" if gauge.on_gpu else ""
     return (
         f"{seconds:11.3f}{plate / 1e12:8.3f}{plate / seconds / 1e12:9.3f}"
         f"{plate / seconds / known.peaks[precision]:9.0%}{megabytes(painter.base):12.0f}{memory}"

@@ -237,7 +237,7 @@ def test_networks_gives_every_stage_beside_its_library(tmp_path: Path) -> None:
 
 def test_generate_gives_both_ways_and_the_options(tmp_path: Path) -> None:
     options = [option for option in _bench_plates.OPTIONS if option != "compile"]
-    plates = _bench_plates.Amount(48, 64, steps=(1, 2), batches=(1, 2), options=options, rounds=1)
+    plates = _bench_plates.Amount(48, 64, steps=(1,), batches=(1, 2), options=options, rounds=1)
     amount = _bench_generate.Amount(lengths=(8, 12), height=48, width=64, steps=1, plates=plates)
     lines = list(_bench_generate.measure(tmp_path, "auto", Runtime("cpu"), amount))
     episodes = [[float(figure) for figure in row.split()] for row in lines if re.fullmatch(r" +\d+( +[\d.]+){8}", row)]
@@ -250,7 +250,7 @@ def test_generate_gives_both_ways_and_the_options(tmp_path: Path) -> None:
         assert whole == pytest.approx(all_of_frames / all_of_plate, rel=0.2)
     assert sum(line.endswith((" met", " MISSED")) for line in lines) == 1
     rows = [line.split() for line in lines if line.startswith("small ")]
-    plain = [[steps, batch, "float32"] for steps in "12" for batch in "12"]
+    plain = [["1", batch, "float32"] for batch in "12"]
     changed = [["1", "2", *words] for words in (["bfloat16"] * 2, ["channels_last", "float32"], ["tiles", "float32"])]
     assert [row[1:-5] for row in rows] == plain + changed  # what is so anyway on a CPU is left out
 
@@ -260,7 +260,8 @@ def test_more_steps_are_more_operations_and_more_pictures_are_not(tmp_path: Path
     known = _bench_plates.Known()
     list(_bench_plates.table(tmp_path, ("small",), Runtime("cpu"), amount, known))
     done = known.operations
-    assert done["small", 1, 1] == done["small", 1, 2] < done["small", 2, 1] < 2 * done["small", 1, 1]
+    assert done["small", 1, 2] == pytest.approx(done["small", 1, 1], rel=0.01)  # words are read once
+    assert 1.2 * done["small", 1, 1] < done["small", 2, 1] < 2 * done["small", 1, 1]
 
 
 @pytest.mark.parametrize("name", ["networks", "generate"])

@@ -31,6 +31,19 @@ def test_they_are_as_large_as_published(make: object, published: int) -> None:
         assert sum(weight.numel() for weight in make().parameters()) == published
 
 
+@pytest.mark.parametrize(("name", "side", "width"), [("sd15", 512, 768), ("sdxl", 1024, 2048)])
+def test_their_networks_fit_together(name: str, side: int, width: int, tmp_path: Path) -> None:
+    base = untrained.untrained(name, tmp_path, [WORDS.prompt], Runtime("meta"))  # shapes without numbers
+    assert base.native == side
+    with torch.inference_mode():
+        words = base.words([WORDS.prompt])
+        assert words.hidden.shape == (1, 77, width)
+        latents = base.encode(torch.zeros(1, 3, side, side, device="meta"))
+        assert latents.shape == (1, 4, side // 8, side // 8)
+        assert base.run(base.unet, latents, 5, words).shape == latents.shape
+        assert base.decode(latents).shape == (1, 3, side, side)
+
+
 def test_what_is_written_is_what_is_made_and_chance_is_left_alone(tmp_path: Path) -> None:
     before = torch.get_rng_state()
     made = painter_of(untrained.untrained("small", tmp_path / "made", [WORDS.prompt], CPU), None, None, CPU)
