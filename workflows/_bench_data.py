@@ -1,7 +1,7 @@
 """Synthetic recordings for `restage bench`: an arm that swings before a wall, in every format."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -55,13 +55,15 @@ def paint(seed: int, length: int, height: int, width: int, flat: bool = False) -
         yield (frame + noise[down : down + height, right : right + width]).clip(0, 255).astype(np.uint8)
 
 
-def make_recording(path: Path, length: int, height: int, width: int, flat: bool = False) -> None:
+def make_recording(
+    path: Path, length: int, height: int, width: int, flat: bool = False, cameras: Sequence[str] = CAMERAS
+) -> None:
     """A robomimic-style file with one episode, gzipped, written frame by frame. `flat`: see `paint`."""
     with h5py.File(path, "w") as file:
         demo = file.create_group("data/demo_0")
         demo.attrs["num_samples"] = file["data"].attrs["total"] = length
         demo["actions"] = np.random.default_rng(0).normal(size=(length, 7))
-        for seed, camera in enumerate(CAMERAS):
+        for seed, camera in enumerate(cameras):
             frames = demo.create_dataset(
                 f"obs/{camera}",
                 (length, height, width, 3),

@@ -3,12 +3,13 @@
 Everything runs in one thread: ours, OpenCV, and the H.264 codec (libx264 as it comes, preset medium).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from cProfile import Profile
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from pstats import Stats
+from time import perf_counter
 from typing import Any
 
 import av
@@ -71,6 +72,8 @@ class Work:
 
     flow: Flow
     folder: Path
+    now: Callable[[], float] = perf_counter
+    """The clock, in seconds."""
 
     def perceive(self, source: Source, episode: str = "film") -> dict[str, Layers]:
         """Survey, masks of every frame and clean plates, stored."""
@@ -80,7 +83,7 @@ class Work:
 
     def restage(self, source: Source, episode: str = "film") -> Stopwatch:
         """All of it; where the time of what follows the layers went. Raises RunError unless all cameras are new."""
-        layers, clock = self.perceive(source, episode), Stopwatch()
+        layers, clock = self.perceive(source, episode), Stopwatch(self.now)
         plan = self.flow.plan(source.open(episode), 0, 0)
         for camera, result in restage(self.flow, source, layers, plan, self.folder, clock).items():
             if result.fate != RESTAGED:

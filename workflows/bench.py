@@ -2,25 +2,27 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from augment.errors import RequestError
 from augment.models.runtime import Runtime
-from workflows import _bench_io, _bench_networks, _bench_pipeline, _bench_scene, _config
+from workflows import _bench_generate, _bench_io, _bench_networks, _bench_pipeline, _bench_scene, _config
 
 
-def _networks(folder: Path, config: Any) -> Iterator[str]:
+def _on_device(measure: Callable[[Path, str, Runtime], Iterator[str]], folder: Path, config: Any) -> Iterator[str]:
     runtime = Runtime(_config.text(config, "device") or "auto", _config.text(config, "precision") or "auto")
-    return _bench_networks.measure(folder, _config.text(config, "size") or "auto", runtime)
+    return measure(folder, _config.text(config, "size") or "auto", runtime)
 
 
 BENCHES: dict[str, Callable[[Path, Any], Iterator[str]]] = {
     "io": lambda folder, _: _bench_io.measure(folder),
     "pipeline": lambda folder, _: _bench_pipeline.measure(folder),
     "scene": lambda folder, _: _bench_scene.measure(folder),
-    "networks": _networks,
+    "networks": partial(_on_device, _bench_networks.measure),
+    "generate": partial(_on_device, _bench_generate.measure),
 }
 
 

@@ -121,8 +121,7 @@ class Painted(Generator):
         """With the weights themselves instead of where they lie."""
         options = super().identity()
         del options["runtime"]
-        options["precision"] = str(self.runtime.place()[1])
-        options["batch"], options["threads"] = self.runtime.batch_size, self.runtime.threads
+        options |= self.runtime.rounding
         components = self.pack.components
         options["pack"] = {role: components[role].digest for role in self.roles if role in components}
         return options

@@ -6,6 +6,7 @@ from typing import Any
 from augment.errors import RequestError
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+LAYOUTS = ("auto", "channels_first", "channels_last")
 GPU_BATCH = 8
 
 
@@ -21,19 +22,46 @@ class Runtime:
     """Pictures that go through a network at once; 0 for what suits the device."""
     threads: int = 1
     """On a CPU; another number may change the last bits of what networks say."""
+    layout: str = "auto"
+    """How networks that paint lie in memory: `auto` (channels_last on a GPU), `channels_first`, `channels_last`."""
+    compile: bool = False
+    """Whether torch compiles what paints at every step: minutes at first, and again for pictures of another size."""
+    tiles: bool = False
+    """Whether pictures larger than those that painting networks were trained for are coded in overlapping tiles: less
+    memory, other pixels."""
+    offload: bool = False
+    """Whether painting networks that are not in use wait outside of the GPU: less memory, the same pixels."""
 
     def check(self) -> None:
-        """Raises RequestError where a value is out of range, or torch or the device is not there."""
+        """Raises RequestError where a value is out of range, or torch, the device or a compiler is not there."""
         if self.batch < 0 or self.threads < 1:
             raise RequestError(f"models.batch={self.batch}, models.threads={self.threads}; at least 0 and 1")
         if self.precision not in PRECISIONS:
             raise RequestError(f"unknown models.precision={self.precision}; known: {', '.join(PRECISIONS)}")
-        self.place()
+        if self.layout not in LAYOUTS:
+            raise RequestError(f"unknown models.layout={self.layout}; known: {', '.join(LAYOUTS)}")
+        device, _ = self.place()
+        if self.offload and device.type == "cpu":
+            raise RequestError(f"models.offload=true spares a GPU; models.device={self.device} is a CPU, leave it out")
+        if self.compile:
+            _check_compiler(device)
 
     @property
     def batch_size(self) -> int:
         """Pictures that go through a network at once. On a CPU one by one: more are no faster, and never wanting."""
         return self.batch or (1 if self.place()[0].type == "cpu" else GPU_BATCH)
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether painting networks are laid out pixel after pixel rather than channel after channel."""
+        return self.layout == "channels_last" or (self.layout == "auto" and self.place()[0].type != "cpu")
+
+    @property
+    def rounding(self) -> dict[str, Any]:
+        """What of it may change what networks paint, as JSON values; options that are off are not mentioned."""
+        chosen = {"channels_last": self.channels_last, "compile": self.compile, "tiles": self.tiles}
+        always = {"precision": str(self.place()[1]), "batch": self.batch_size, "threads": self.threads}
+        return always | {name: True for name, on in chosen.items() if on}
 
     def place(self) -> tuple[Any, Any]:
         """The torch.device and the torch.dtype to use. Raises RequestError where they cannot be had."""
@@ -55,3 +83,14 @@ class Runtime:
         halves = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         precision = self.precision if self.precision != "auto" else "bfloat16" if halves else "float32"
         return device, getattr(torch, precision)
+
+
+def _check_compiler(device: Any) -> None:
+    """Compiles a trifle."""
+    import torch
+
+    try:
+        torch.compile(torch.sin)(torch.zeros(2, device=device))
+    except RuntimeError as error:
+        problem = str(error).strip().splitlines()[0]
+        raise RequestError(f"models.compile=true, but torch cannot compile here ({problem}); leave it out") from error

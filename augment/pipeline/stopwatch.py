@@ -1,6 +1,6 @@
 """Where the time of a job goes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -8,7 +8,9 @@ from time import perf_counter
 class Stopwatch:
     """Seconds by stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = perf_counter) -> None:
+        """`now`: the clock, in seconds."""
+        self._now = now
         self.seconds: dict[str, float] = {}
 
     def add(self, other: "Stopwatch") -> None:
@@ -18,8 +20,8 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        start = perf_counter()
+        start = self._now()
         try:
             yield
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + self._now() - start

@@ -15,7 +15,16 @@ from augment.models.runtime import Runtime
 from robot_io import open_dataset
 from robot_io.atomic import remove
 from robot_io.validation import compare, unsound_episodes
-from workflows import _bench_data, _bench_io, _bench_networks, _bench_pipeline, _bench_scene, _config
+from workflows import (
+    _bench_data,
+    _bench_generate,
+    _bench_io,
+    _bench_networks,
+    _bench_pipeline,
+    _bench_plates,
+    _bench_scene,
+    _config,
+)
 from workflows.cli import main
 
 SIZE = _bench_data.Size(episodes=5, length=8, side=32)
@@ -226,11 +235,41 @@ def test_networks_gives_every_stage_beside_its_library(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"detector", "segmenter", "tracker"}
 
 
-def test_networks_of_an_unknown_size_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "name=networks", "size=huge"]) == 2
+def test_generate_gives_both_ways_and_the_options(tmp_path: Path) -> None:
+    options = [option for option in _bench_plates.OPTIONS if option != "compile"]
+    plates = _bench_plates.Amount(48, 64, steps=(1,), batches=(1, 2), options=options, rounds=1)
+    amount = _bench_generate.Amount(lengths=(8, 12), height=48, width=64, steps=1, plates=plates)
+    lines = list(_bench_generate.measure(tmp_path, "auto", Runtime("cpu"), amount))
+    episodes = [[float(figure) for figure in row.split()] for row in lines if re.fullmatch(r" +\d+( +[\d.]+){8}", row)]
+    assert [row[0] for row in episodes] == [8, 12]
+    for length, plate, all_of_plate, a_frame, frames, all_of_frames, _, generate, whole in episodes:
+        assert plate < all_of_plate
+        assert frames < all_of_frames
+        assert a_frame == pytest.approx(all_of_plate / length, abs=1e-3 + 0.005 / length)
+        assert generate == pytest.approx(frames / plate, rel=0.2)
+        assert whole == pytest.approx(all_of_frames / all_of_plate, rel=0.2)
+    assert sum(line.endswith((" met", " MISSED")) for line in lines) == 1
+    rows = [line.split() for line in lines if line.startswith("small ")]
+    plain = [["1", batch, "float32"] for batch in "12"]
+    changed = [["1", "2", *words] for words in (["bfloat16"] * 2, ["channels_last", "float32"], ["tiles", "float32"])]
+    assert [row[1:-5] for row in rows] == plain + changed  # what is so anyway on a CPU is left out
+
+
+def test_more_steps_are_more_operations_and_more_pictures_are_not(tmp_path: Path) -> None:
+    amount = _bench_plates.Amount(48, 64, steps=(1, 2), batches=(1, 2), options=(), rounds=1)
+    known = _bench_plates.Known()
+    list(_bench_plates.table(tmp_path, ("small",), Runtime("cpu"), amount, known))
+    done = known.operations
+    assert done["small", 1, 2] == pytest.approx(done["small", 1, 1], rel=0.01)  # words are read once
+    assert 1.2 * done["small", 1, 1] < done["small", 2, 1] < 2 * done["small", 1, 1]
+
+
+@pytest.mark.parametrize("name", ["networks", "generate"])
+def test_networks_of_an_unknown_size_are_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", f"name={name}", "size=huge"]) == 2
     assert "unknown size=huge; known: auto, small, full" in capsys.readouterr().err
 
 
 def test_an_unknown_bench_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "name=speed"]) == 2
-    assert "unknown name=speed; known: io, pipeline, scene, networks" in capsys.readouterr().err
+    assert "unknown name=speed; known: io, pipeline, scene, networks, generate" in capsys.readouterr().err

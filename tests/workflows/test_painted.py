@@ -156,6 +156,8 @@ def test_what_cannot_be_painted_is_refused_before_any_work(
         words = ["recipe=outpaint", *pack, f"recipe.steps.background.{option}"]
         assert augment(demos, tmp_path / "out.hdf5", *words) == 2
         assert message in capsys.readouterr().err
+    assert augment(demos, tmp_path / "out.hdf5", "recipe=outpaint", *pack, "models.offload=true") == 2
+    assert "models.offload=true spares a GPU" in capsys.readouterr().err
     assert augment(demos, tmp_path / "out.hdf5", "recipe=outpaint") == 2
     assert "diffusion needs a base; choose a pack that has one: models=NAME" in capsys.readouterr().err
     assert not list(tmp_path.glob("out*"))

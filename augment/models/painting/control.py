@@ -43,15 +43,16 @@ class Control:
         shown = hint(pixels, keep, self.network.config.conditioning_channels).to(base.device, base.dtype)
 
         def say(x: Tensor, t: int, words: Words) -> dict[str, Any]:
-            down, middle = self.network(
-                x.to(base.dtype),
-                torch.full((len(x),), t, device=x.device),
-                words.hidden.to(base.dtype),
-                shown.repeat(len(x) // len(shown), 1, 1, 1),
-                conditioning_scale=strength,
-                added_cond_kwargs=base.added(words, x),
-                return_dict=False,
-            )
+            with base.using(base.unet, self.network):  # which take part in every step
+                down, middle = self.network(
+                    x.to(base.dtype),
+                    torch.full((len(x),), t, device=x.device),
+                    words.hidden.to(base.dtype),
+                    shown.repeat(len(x) // len(shown), 1, 1, 1),
+                    conditioning_scale=strength,
+                    added_cond_kwargs=base.added(words, x),
+                    return_dict=False,
+                )
             return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
 
         return say

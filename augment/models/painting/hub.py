@@ -1,13 +1,11 @@
 """Opening folders as diffusers keeps them: pipelines of Stable Diffusion, ControlNets."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
-from diffusers.utils import logging
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from augment.errors import RequestError
@@ -16,6 +14,7 @@ from augment.models.painting.control import KEEP_AND_COLOURS, Control
 from augment.models.painting.levels import levels_of, prediction_of
 from augment.models.painting.painter import LatentPainter
 from augment.models.painting.policy import open_policy
+from augment.models.painting.settling import painter_of, settled, silently
 from augment.models.painting.text_to_image import Reader, TextToImage
 from augment.models.runtime import Runtime
 from augment.models.weights import read_json
@@ -32,7 +31,7 @@ def open_hub(folders: Mapping[str, Path], runtime: Runtime) -> LatentPainter:
     base = open_text_to_image(folders["base"], runtime)
     control = open_controlnet(folders["controlnet"], base) if "controlnet" in folders else None
     policy = open_policy(folders["policy"], base) if "policy" in folders else None
-    return LatentPainter(base, control, policy, runtime.batch_size)
+    return painter_of(base, control, policy, runtime)
 
 
 def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
@@ -46,14 +45,10 @@ def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
     if large:
         readers.append(_reader(folder, "_2", CLIPTextModelWithProjection, -2))
     unet, vae = load_part(UNet2DConditionModel, folder / "unet"), load_part(AutoencoderKL, folder / "vae")
-    device, dtype = runtime.place()
-    with silently():
-        for network in (unet, vae, *(reader.encoder for reader in readers)):
-            network.to(device, dtype)
     where = str(folder / SCHEDULER)
     base = TextToImage(unet, vae, tuple(readers), levels_of(config, where), prediction_of(config, where))
     _check_fit(base, folder)
-    return base
+    return settled(base, runtime)
 
 
 def open_controlnet(folder: Path, base: TextToImage) -> Control:
@@ -120,14 +115,3 @@ def _check_fit(base: TextToImage, folder: Path) -> None:
         )
     if not base.vae.config.scaling_factor:
         raise RequestError(f"{folder}: the vae's config.json has no scaling_factor; copy it from the model's page")
-
-
-@contextmanager
-def silently() -> Iterator[None]:
-    """Without the remarks of diffusers, that say nothing here."""
-    level = logging.get_verbosity()
-    logging.set_verbosity(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)

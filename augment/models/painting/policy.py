@@ -91,7 +91,8 @@ class Composer:
     ) -> Float[Tensor, "n c h w"]:
         """The composition for what is `kept`, on grey, as scaled latents of the base."""
         foreground = base.encode(kept)
-        composed: Tensor = self.network(foreground, words.hidden.to(base.dtype), base.added(words, foreground))
+        with base.using(self.network.unet):
+            composed: Tensor = self.network(foreground, words.hidden.to(base.dtype), base.added(words, foreground))
         return composed
 
 

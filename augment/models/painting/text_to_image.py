@@ -1,6 +1,7 @@
 """Latent diffusion from words: Stable Diffusion 1.x, 2.x and XL, and small ones of the same classes."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from augment.diffusion.guidance import classifier_free
 from augment.diffusion.levels import Levels
 from augment.diffusion.maps import precise
 from augment.diffusion.predictions import Denoiser, Prediction, read
+from augment.models.painting.turns import Turns
 
 Latents = Float[Tensor, "n c h w"]
 Condition = Callable[[Tensor, int, "Words"], dict[str, Any]]
@@ -74,6 +76,8 @@ class TextToImage:
     readers: tuple[Reader, ...]
     levels: Levels
     prediction: Prediction
+    turns: Turns | None = None
+    """Where not all networks are on the device at once."""
 
     @property
     def stride(self) -> int:
@@ -92,28 +96,36 @@ class TextToImage:
 
     @property
     def device(self) -> torch.device:
-        return next(self.unet.parameters()).device
+        """Where networks work."""
+        return self.turns.device if self.turns else next(self.unet.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
         return next(self.unet.parameters()).dtype
 
+    def using(self, *networks: Any) -> AbstractContextManager[None]:
+        """While it lasts these networks, of this model or for it, are on the device."""
+        return self.turns.using(*networks) if self.turns else nullcontext()
+
     def words(self, prompts: Sequence[str]) -> Words:
         """Prompts, read; cut where they are too long."""
-        read_by = [reader(prompts) for reader in self.readers]
+        with self.using(*(reader.encoder for reader in self.readers)):
+            read_by = [reader(prompts) for reader in self.readers]
         return Words(torch.cat([hidden for hidden, _ in read_by], dim=-1), read_by[-1][1])
 
     def encode(self, pixels: Float[Tensor, "n 3 H W"]) -> Latents:
         """Latents of pictures, -1..1, by the mean of their law; always in float32."""
         config = self.vae.config
-        mean = self.vae.encode(pixels.to(self.device, self.vae.dtype)).latent_dist.mean.float()
+        with self.using(self.vae):
+            mean = self.vae.encode(pixels.to(self.device, self.vae.dtype)).latent_dist.mean.float()
         return (mean - (config.get("shift_factor") or 0.0)) * config.scaling_factor
 
     def decode(self, latents: Latents) -> Float[Tensor, "n 3 H W"]:
         """Pictures of latents, about -1..1, in float32."""
         config = self.vae.config
         raw = latents / config.scaling_factor + (config.get("shift_factor") or 0.0)
-        return self.vae.decode(raw.to(self.vae.dtype)).sample.float()
+        with self.using(self.vae):
+            return self.vae.decode(raw.to(self.vae.dtype)).sample.float()
 
     def denoiser(
         self, words: Words, negative: Words, guidance: float, condition: Condition | None, beside: Latents | None
@@ -139,13 +151,14 @@ class TextToImage:
 
     def run(self, network: Any, x: Tensor, t: int, words: Words, **arguments: Any) -> Tensor:
         """The output of a U-Net of this base's words, in float32."""
-        said = network(
-            x.to(self.dtype),
-            torch.full((len(x),), t, device=x.device),
-            words.hidden.to(self.dtype),
-            added_cond_kwargs=self.added(words, x),
-            **arguments,
-        )
+        with self.using(network):
+            said = network(
+                x.to(self.dtype),
+                torch.full((len(x),), t, device=x.device),
+                words.hidden.to(self.dtype),
+                added_cond_kwargs=self.added(words, x),
+                **arguments,
+            )
         return precise(said.sample)
 
     def added(self, words: Words, x: Tensor) -> dict[str, Tensor] | None:
