@@ -53,7 +53,10 @@ def test_unknown_workflow(capsys: pytest.CaptureFixture[str]) -> None:
             "unknown key 'recipe.variant'; recipe has: variants, preserve, steps. Did you mean variants?",
         ),
         ("recip=texture", "unknown key 'recip'"),
-        ("recipe=textur", "unknown recipe=textur; known: blended, outpaint, photo, texture. Did you mean texture?"),
+        (
+            "recipe=textur",
+            "unknown recipe=textur; known: blended, blended_pixel, outpaint, photo, texture. Did you mean",
+        ),
         ("executor=slurm", "unknown executor=slurm; known: ray, serial"),
         ("recipe.variants=many", "recipe.variants=many: expected a whole number"),
         ("recipe.variants=0", "recipe.variants=0; at least 1"),
