@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,8 @@ class Painted(Generator):
         canvases = [
             self.canvas(choices, scene, shot, number // self.clip) for number, shot in enumerate(shots, footage.start)
         ]
-        return np.stack(self.paint(choices, canvases, self.sampling))
+        alike = [canvases[0], *(replace(canvas, lead=canvases[0]) for canvas in canvases[1:])]
+        return np.stack(self.paint(choices, alike, self.sampling))
 
     def paint(self, choices: Mapping[str, Any], canvases: Sequence[Canvas], sampling: Sampling) -> list[Picture]:
         """Ask the networks. Canvases on which nothing is to be painted come back as they are."""

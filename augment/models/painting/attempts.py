@@ -40,6 +40,10 @@ class InBatches(ABC):
         Raises FloatingPointError where values are no numbers.
         """
 
+    def tile(self) -> bool:
+        """Switch to tiles, which need less memory, for good; whether that changes anything."""
+        return False
+
     def __call__(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
@@ -53,15 +57,17 @@ class InBatches(ABC):
     def _painted(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
-        """A batch; in two where memory does not suffice."""
+        """A batch; in two where memory does not suffice, then in tiles."""
         try:
             return self._in_good_numbers(canvases, wording, sampling, key)
         except torch.cuda.OutOfMemoryError as error:
-            if len(canvases) == 1:
+            if len(canvases) == 1 and not self.tile():
                 raise PaintError(
                     f"the GPU's memory does not suffice for one picture of {canvases[0].keep.shape[1]} x "
                     f"{canvases[0].keep.shape[0]} pixels: {str(error).splitlines()[0]}"
                 ) from error
+        if len(canvases) == 1:
+            return self._painted(canvases, wording, sampling, key)
         middle = len(canvases) // 2
         first, second = canvases[:middle], canvases[middle:]
         return self._painted(first, wording, sampling, key) + self._painted(second, wording, sampling, key)

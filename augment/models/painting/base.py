@@ -41,7 +41,9 @@ class Canvas:
     keep: Float32[np.ndarray, "h w"]
     """1 = stays as it is, exactly; 0 = is painted; in between, mixed."""
     number: int = 0
-    """Of its noise: canvases of one number are painted with the same, and from the same composition."""
+    """Of its noise: canvases of one number are painted with the same."""
+    lead: "Canvas | None" = None
+    """Whose composition it takes over, where a policy makes it; of the same size. None for its own."""
 
 
 @dataclass(frozen=True)

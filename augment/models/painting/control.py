@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from augment.diffusion.masks import repaint
-from augment.models.painting.text_to_image import Condition, Latents, TextToImage, Words
+from augment.models.painting.text_to_image import Condition, Latents, TextToImage, Words, in_floats
 
 KEEP_AND_COLOURS = 4  # channels of an FCO-ControlNet: RGB of what is kept on grey, and the mask
 
@@ -35,6 +35,10 @@ class Control:
     """An open ControlNet."""
 
     network: Any
+
+    def in_float32(self) -> "Control":
+        """A copy that computes in float32."""
+        return Control(in_floats(self.network))
 
     def condition(
         self, base: TextToImage, pixels: Float[Tensor, "n 3 H W"], keep: Float[Tensor, "n 1 H W"], strength: float

@@ -1,7 +1,7 @@
 """Painting with latent diffusion: what is kept guides the rest, and comes back exactly as it was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -35,6 +35,10 @@ class Policy(Protocol):
         """The composition that it predicts (methods.md 1.1), scaled as the base's latents. `kept`: on grey."""
         ...
 
+    def in_float32(self) -> "Policy":
+        """A copy that computes in float32."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class LatentPainter(InBatches):
@@ -53,15 +57,27 @@ class LatentPainter(InBatches):
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int, floats: bool
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
         """As InBatches says."""
-        base = self.base.in_float32() if floats else self.base
+        painter = self._in_float32() if floats else self
+        base = painter.base
         height, width = canvases[0].keep.shape
         fit = Fit.of(height, width, base.native, base.multiple)
         with torch.inference_mode():
             pixels = fit.into([canvas.picture for canvas in canvases]).to(base.device)
             keep = fit.masks([canvas.keep for canvas in canvases]).to(base.device)
             noise = Noise(key, tuple(canvas.number for canvas in canvases))
-            latents = _Run(self, base, wording, sampling, noise).latents(pixels, keep)
+            latents = _Run(painter, fit, wording, sampling, noise, canvases).latents(pixels, keep)
             return fit.out(base.decode(numbers(latents)))
+
+    def tile(self) -> bool:
+        """As InBatches says."""
+        if self.base.vae.use_tiling:
+            return False
+        self.base.vae.enable_tiling()
+        return True
+
+    def _in_float32(self) -> "LatentPainter":
+        control, policy = self.control and self.control.in_float32(), self.policy and self.policy.in_float32()
+        return replace(self, base=self.base.in_float32(), control=control, policy=policy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +85,15 @@ class _Run:
     """One batch on its way."""
 
     painter: LatentPainter
-    base: TextToImage
+    fit: Fit
     wording: Wording
     sampling: Sampling
     noise: Noise
+    canvases: Sequence[Canvas]
+
+    @property
+    def base(self) -> TextToImage:
+        return self.painter.base
 
     def latents(self, pixels: Pixels, keep: Masks) -> Latents:
         base, sampling = self.base, self.sampling
@@ -118,7 +139,10 @@ class _Run:
             return None
         if self.sampling.start is Start.PICTURE:
             return self.base.encode(low_passed(pixels, self.sampling.blur)) if self.sampling.blur else source
-        return self._shared(self._policy(self.base, words, on_grey(pixels, keep), keep))
+        leads = [canvas.lead or canvas for canvas in self.canvases]
+        pixels = self.fit.into([lead.picture for lead in leads]).to(self.base.device)
+        keep = self.fit.masks([lead.keep for lead in leads]).to(self.base.device)
+        return self._policy(self.base, words, on_grey(pixels, keep), keep)
 
     @property
     def _policy(self) -> Policy:
@@ -128,8 +152,3 @@ class _Run:
                 "(models=NAME), or start=picture"
             )
         return self.painter.policy
-
-    def _shared(self, signal: Latents) -> Latents:
-        """Canvases of one number get the composition of the first of them."""
-        numbers = self.noise.numbers
-        return signal[[numbers.index(number) for number in numbers]]

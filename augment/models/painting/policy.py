@@ -20,7 +20,7 @@ from augment.diffusion.predictions import Prediction, read
 from augment.errors import RequestError
 from augment.models.checkpoints import check_fit, read_state
 from augment.models.kinds import CONFIG, DIFFUSION, KINDS
-from augment.models.painting.text_to_image import TextToImage, Words
+from augment.models.painting.text_to_image import TextToImage, Words, in_floats
 from augment.models.weights import check_file, check_folder, read_json
 
 NOISE = "noise.safetensors"
@@ -81,6 +81,10 @@ class Composer:
     """An open policy, as painters ask it."""
 
     network: InitializationPolicy
+
+    def in_float32(self) -> "Composer":
+        """A copy that computes in float32."""
+        return Composer(in_floats(self.network))
 
     def __call__(
         self,

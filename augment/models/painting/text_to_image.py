@@ -171,9 +171,10 @@ class TextToImage:
 
     def in_float32(self) -> "TextToImage":
         """A copy that computes in float32, for what overflows in halves."""
-        readers = tuple(replace(reader, encoder=_floats(reader.encoder)) for reader in self.readers)
-        return replace(self, unet=_floats(self.unet), vae=_floats(self.vae), readers=readers)
+        readers = tuple(replace(reader, encoder=in_floats(reader.encoder)) for reader in self.readers)
+        return replace(self, unet=in_floats(self.unet), vae=in_floats(self.vae), readers=readers)
 
 
-def _floats(network: Any) -> Any:
+def in_floats(network: Any) -> Any:
+    """A copy in float32."""
     return deepcopy(network).float()

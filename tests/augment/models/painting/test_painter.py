@@ -13,6 +13,7 @@ from augment.models.packs import Component, Pack
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
 from augment.models.painting.hub import open_controlnet, open_hub, open_text_to_image
 from augment.models.painting.painter import LatentPainter
+from augment.models.painting.text_to_image import TextToImage, Words
 from augment.models.runtime import Runtime
 from tests.pipelines import tiny_controlnet, tiny_pipeline
 
@@ -159,8 +160,9 @@ def test_values_that_are_no_numbers_are_turned_down_after_float32(folders: dict[
         painter([canvas()], WORDS, BRIEF, 7)
 
 
-def test_halves_that_overflow_are_done_again_in_float32(folders: dict[str, Path]) -> None:
-    painter = open_hub({"base": folders["base"]}, replace(CPU, precision="float16"))
+@pytest.mark.parametrize("roles", [["base"], ["base", "controlnet"]])
+def test_halves_that_overflow_are_done_again_in_float32(folders: dict[str, Path], roles: list[str]) -> None:
+    painter = open_hub({role: folders[role] for role in roles}, replace(CPU, precision="float16"))
     with torch.no_grad():
         painter.base.vae.decoder.conv_out.weight.mul_(1)
         painter.base.unet.conv_in.weight.mul_(3e4)
@@ -190,3 +192,51 @@ def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(painter: Late
     assert reader.cut("a blue table") == painter.cut("a blue table") == ""
     assert reader.cut(long).split() == ["table"] * 8
     assert torch.equal(reader([long])[0], reader([" ".join(["table"] * 22)])[0])
+
+
+class Grey:
+    """A policy that composes nothing but the mean brightness of what it is shown."""
+
+    def __call__(self, base: TextToImage, words: Words, kept: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        return base.encode(kept.mean(dim=(1, 2, 3), keepdim=True).expand_as(kept).contiguous())
+
+    def in_float32(self) -> "Grey":
+        return self
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_canvas_takes_over_the_composition_of_its_lead(painter: LatentPainter, batch: int) -> None:
+    led = replace(painter, policy=Grey(), batch=batch)
+    sampling = replace(BRIEF, start=Start.POLICY, level=0.5, blend=False)
+    dark, bright = (
+        replace(canvas(), picture=np.full((64, 64, 3), level, np.uint8), keep=np.ones((64, 64), np.float32))
+        for level in (20, 235)
+    )
+    nothing = np.zeros((64, 64), np.float32)
+    first = led([replace(canvas(), lead=bright)], WORDS, sampling, 7)[0]
+    other = led([replace(canvas(), lead=dark)], WORDS, sampling, 7)[0]
+    assert np.abs(first.astype(int) - other)[canvas().keep == 0].mean() > 3
+    together = led([replace(canvas(), lead=bright), replace(canvas(), keep=nothing, lead=dark)], WORDS, sampling, 7)
+    assert np.abs(together[0].astype(int) - first).max() <= 2
+
+
+def test_one_picture_that_is_too_large_is_coded_in_tiles(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painter = open_hub({"base": folders["base"]}, CPU)
+    encode = type(painter.base).encode
+
+    def scarce(self: TextToImage, pixels: torch.Tensor) -> torch.Tensor:
+        if not self.vae.use_tiling:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return encode(self, pixels)
+
+    monkeypatch.setattr(type(painter.base), "encode", scarce)
+    assert painter([canvas()], WORDS, BRIEF, 7)[0].shape == (64, 64, 3)
+
+    def none(self: TextToImage, pixels: torch.Tensor) -> torch.Tensor:
+        raise torch.cuda.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr(type(painter.base), "encode", none)
+    with pytest.raises(PaintError, match="memory does not suffice for one picture of 64 x 64 pixels"):
+        painter([canvas()], WORDS, BRIEF, 7)
