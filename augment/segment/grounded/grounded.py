@@ -24,6 +24,7 @@ from robot_io.types import Episode
 
 OUTLINE = 0.008  # of the height, that masks by words may miss of an outline
 KEY_FRAMES = 15  # frames between two that are looked at, where the others are followed
+ASKED = ("detector", "segmenter", "tracker", "matcher")  # of a pack's networks
 AUTO, EVERY_FRAME, MEMORY, DIFFERENCE = "auto", *FOLLOW
 
 
@@ -107,7 +108,8 @@ class Grounded(Segmenter):
         precision = str(self.runtime.place()[1])
         options = super().identity() | {"precision": precision, "threads": self.runtime.threads}
         options["batch"] = self.runtime.batch_size  # by which networks round
-        options["pack"] = {role: component.digest for role, component in self.pack.components.items()}
+        components = self.pack.components
+        options["pack"] = {role: components[role].digest for role in ASKED if role in components}
         del options["runtime"]
         return options
 
