@@ -45,8 +45,8 @@ def known_networks(monkeypatch: pytest.MonkeyPatch) -> None:
         def __call__(self, embedded: np.ndarray, boxes: np.ndarray) -> BoxMasks:
             return BoxMasks(np.stack([embedded] * len(boxes)), np.ones(len(boxes), np.float32))
 
-    monkeypatch.setattr(networks, "open_detector", lambda *_: detect)
-    monkeypatch.setattr(networks, "open_segmenter", lambda *_: Known())
+    monkeypatch.setattr(networks, "share_detector", lambda *_: detect)
+    monkeypatch.setattr(networks, "share_segmenter", lambda *_: Known())
 
 
 def _square(picture: np.ndarray) -> np.ndarray:
