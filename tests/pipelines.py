@@ -12,18 +12,9 @@ from augment.models.guided_diffusion.hub import write
 from augment.models.guided_diffusion.unet import UNet
 from augment.models.hub import quietly
 from augment.models.small_diffusion import small_autoencoder, small_text_encoder, small_unet, write_caption_tokenizer
+from augment.training.base_model import ZERO_TERMINAL
 
 CAPTIONS = ["a robot arm at a blue wooden table before a white wall"]
-SCHEDULE: dict[str, Any] = {
-    "beta_schedule": "scaled_linear",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "prediction_type": "v_prediction",
-    "rescale_betas_zero_snr": True,
-    "timestep_spacing": "trailing",
-    "clip_sample": False,
-    "steps_offset": 1,
-}
 
 
 def tiny_pipeline(folder: Path, **schedule: Any) -> Path:
@@ -39,7 +30,7 @@ def tiny_pipeline(folder: Path, **schedule: Any) -> Path:
             text_encoder=small_text_encoder(tokenizer),
             tokenizer=tokenizer,
             unet=small_unet((16, 32, 32)),
-            scheduler=DDIMScheduler(**(SCHEDULE | schedule)),
+            scheduler=DDIMScheduler.from_config({**ZERO_TERMINAL, **schedule}),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,

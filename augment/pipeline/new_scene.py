@@ -1,7 +1,7 @@
 """What generators see of a camera, and what they make of it: a plate, and where asked for a background per frame."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +28,7 @@ class Filmed:
     frames: FrameSource
     preserve: frozenset[Role]
     """Roles whose pixels stay as recorded."""
+    _regions: dict[Role, Bool[np.ndarray, "h w"]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def camera(self) -> str:
@@ -46,12 +47,15 @@ class Filmed:
         return self.layers.plate
 
     def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
-        return self.layers.region(role)
+        """As SceneView says; all masks are read once, though it may be asked for every frame."""
+        if role not in self._regions:
+            self._regions[role] = self.layers.region(role)
+        return self._regions[role]
 
     @cached_property
     def kept(self) -> Bool[np.ndarray, "h w"]:
         roles = (self.preserve | {Role.OTHER}) - FOREGROUND
-        return np.asarray(np.logical_or.reduce([self.layers.region(role) for role in sorted(roles)]))
+        return np.asarray(np.logical_or.reduce([self.region(role) for role in sorted(roles)]))
 
     @property
     def fill(self) -> Filler:

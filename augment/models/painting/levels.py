@@ -23,7 +23,7 @@ BETAS = {"linear": linear, "scaled_linear": scaled_linear}
 def levels_of(config: Mapping[str, Any], where: str) -> Levels:
     """The noise levels of a scheduler's configuration. Raises RequestError for one that is not known."""
     count = int(config.get("num_train_timesteps", 1000))
-    if "shift" in config or "FlowMatch" in str(config.get("_class_name")):
+    if _is_flow(config):
         return rectified_flow(count, float(config.get("shift", 1.0)))
     schedule = str(config.get("beta_schedule", "linear"))
     if config.get("trained_betas") is not None:
@@ -41,8 +41,11 @@ def levels_of(config: Mapping[str, Any], where: str) -> Levels:
 
 def prediction_of(config: Mapping[str, Any], where: str) -> Prediction:
     """What the network says. Raises RequestError for a prediction that is not known."""
-    flows = "shift" in config or "FlowMatch" in str(config.get("_class_name"))
-    said = str(config.get("prediction_type", Prediction.FLOW if flows else Prediction.NOISE))
+    said = str(config.get("prediction_type", Prediction.FLOW if _is_flow(config) else Prediction.NOISE))
     if said not in set(Prediction):
         raise RequestError(f"{where}: unknown prediction_type={said}; known: {', '.join(Prediction)}")
     return Prediction(said)
+
+
+def _is_flow(config: Mapping[str, Any]) -> bool:
+    return "shift" in config or "FlowMatch" in str(config.get("_class_name"))
