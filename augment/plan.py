@@ -4,12 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from math import gcd
 from typing import Any
 
 import numpy as np
 
 from augment.errors import RequestError
-from augment.types import Generates, Plan, PlannedStep, Role
+from augment.types import Deals, Generates, Plan, PlannedStep, Role
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Step:
     name: str
     method: str
     generator: Generates
+    weight: int | None = None
+    """Steps with one are alternatives: a variant gets one of them, each as often as its weight says. None: all do."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,44 @@ class Recipe:
             raise RequestError(f"recipe.variants={self.variants}; at least 1 is needed")
         if not self.steps:
             raise RequestError("recipe.steps is empty; a recipe needs at least one step, such as texture")
-        filming = ""
         for step in self.steps:
-            if filming and not step.generator.clip:
+            if step.weight is not None and step.weight < 1:
                 raise RequestError(
-                    f"recipe.steps.{step.name} makes one plate for all frames, but {filming}, before it, paints frame "
-                    "by frame; put it first, or give both the same granularity"
+                    f"recipe.steps.{step.name}.weight={step.weight}; at least 1, or take the step out: "
+                    f"~recipe.steps.{step.name}"
                 )
-            filming = step.name if step.generator.clip else filming
+        for name in self._alternatives or [""]:
+            _check_order(self._with(name))
+
+    def dealt(self, deal: Deals) -> tuple[Step, ...]:
+        """The steps of one variant: of those with a weight the one whose card is dealt, and all others."""
+        deck = [name for name, weight in self._alternatives.items() for _ in range(weight)]
+        return self._with(deal("alternatives", deck)) if deck else self.steps
+
+    def of(self, plan: Plan) -> list[tuple[Step, PlannedStep]]:
+        """The steps that a plan of this recipe carries out."""
+        steps = {step.name: step for step in self.steps}
+        return [(steps[planned.name], planned) for planned in plan.steps]
+
+    @property
+    def _alternatives(self) -> dict[str, int]:
+        """Weights by name, in lowest terms."""
+        weights = {step.name: step.weight for step in self.steps if step.weight}
+        return {name: weight // gcd(*weights.values()) for name, weight in weights.items()}
+
+    def _with(self, alternative: str) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if not step.weight or step.name == alternative)
+
+
+def _check_order(steps: Sequence[Step]) -> None:
+    filming = ""
+    for step in steps:
+        if filming and not step.generator.clip:
+            raise RequestError(
+                f"recipe.steps.{step.name} makes one plate for all frames, but {filming}, before it, paints frame by "
+                "frame; put it first, or give both the same granularity"
+            )
+        filming = step.name if step.generator.clip else filming
 
 
 def content_hash(value: Any) -> str:
@@ -91,7 +124,7 @@ def make_plan(
     `language` is what the episode was recorded with: generators that paint from words keep clear of what it names.
     """
     steps = []
-    for step in recipe.steps:
+    for step in recipe.dealt(Dealer(seed, episode, "", variant, 0)):  # whatever the attempt, so that shares are kept
         rng = random_for(seed, episode, variant, attempt, step.name)
         choices = step.generator.draw(rng, Dealer(seed, episode, step.name, variant, attempt, language))
         steps.append(PlannedStep(step.name, step.method, choices))

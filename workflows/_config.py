@@ -216,7 +216,8 @@ def _recipe(config: DictConfig) -> Recipe:
         where = f"recipe.steps.{name}"
         generator = _generator(config, options, where)
         generator.check()
-        steps.append(Step(str(name), options.method, generator))
+        weight = whole_number(config, f"{where}.weight") if "weight" in options else None
+        steps.append(Step(str(name), options.method, generator, weight))
     roles = node.preserve if isinstance(node.preserve, ListConfig) else [node.preserve]
     for role in roles:
         if role not in set(Role):
@@ -226,7 +227,7 @@ def _recipe(config: DictConfig) -> Recipe:
 
 def _generator(config: DictConfig, options: DictConfig, where: str) -> Generator:
     """A way to generate; those that paint get the pack's networks and a bank of prompts."""
-    own = OmegaConf.masked_copy(options, [str(key) for key in options if key != "prompts"])
+    own = OmegaConf.masked_copy(options, [str(key) for key in options if key not in ("prompts", "weight")])
     generator = named(GENERATORS, own, where, key="method")
     if not isinstance(generator, Painted):
         return generator

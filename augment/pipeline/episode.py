@@ -30,7 +30,7 @@ from augment.pipeline.cameras import at_once
 from augment.pipeline.new_scene import Filmed, NewScene
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover, uncover_behind
-from augment.plan import Recipe, content_hash, make_plan
+from augment.plan import Recipe, Step, content_hash, make_plan
 from augment.scene import Survey, find_alpha, measure_grain
 from augment.segment import Segmenter
 from augment.types import Plan, Stability
@@ -78,7 +78,7 @@ class Flow:
             "schema": SCHEMA,
             "seed": self.seed,
             "preserve": sorted(self.recipe.preserve),
-            "steps": {step.name: {"method": step.method, **step.generator.identity()} for step in self.recipe.steps},
+            "steps": {step.name: _step_identity(step) for step in self.recipe.steps},
             "scene": _options(self.perception.survey),
             "segment": self.perception.segment.identity(),
             "compose": _options(self.composite),
@@ -235,10 +235,10 @@ def _restage_camera(
 ) -> CameraResult:
     filmed = Filmed(layers, frames, frozenset(flow.recipe.preserve))
     with clock("generate"):
-        scene = NewScene.make(filmed, list(zip(flow.recipe.steps, plan.steps, strict=True)))
+        scene = NewScene.make(filmed, flow.recipe.of(plan))
         scene = replace(scene, plate=flow.composite.toned(scene.plate, layers.plate, layers.hole))
     Image.fromarray(scene.plate).save(folder / f"{file_name(frames.camera)}.plate.png")
-    watch, support = flow.check.watch(frames), _support(flow, filmed)
+    watch, support = flow.check.watch(frames), _support(flow.recipe, plan, filmed)
     path = frames_file(folder, frames.camera)
     window = scene.clip * max(1, WINDOW_BYTES // (frames.height * frames.width * 3 * scene.clip))
     with source.frame_writer(plan.episode, frames.camera, path) as writer:
@@ -265,10 +265,15 @@ def _restage_camera(
     return CameraResult(f"as recorded: {verdict.reason}", verdict)
 
 
-def _support(flow: Flow, scene: Filmed) -> Bool[np.ndarray, "h w"] | None:
+def _support(recipe: Recipe, plan: Plan, scene: Filmed) -> Bool[np.ndarray, "h w"] | None:
     """Where the new plate shows something to stand on, by the last step that knows."""
-    known = (step.generator.support(scene) for step in reversed(flow.recipe.steps))
+    known = (step.generator.support(scene) for step, _ in reversed(recipe.of(plan)))
     return next((support for support in known if support is not None), None)
+
+
+def _step_identity(step: Step) -> dict[str, Any]:
+    weight = {"weight": step.weight} if step.weight else {}
+    return {"method": step.method, **weight, **step.generator.identity()}
 
 
 def _options(step: Any) -> dict[str, Any]:

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,42 @@ def test_recipes_that_ask_for_nothing() -> None:
         recipe(0)
     with pytest.raises(RequestError, match=r"recipe\.steps is empty"):
         Recipe(1, (), ())
+
+
+def mixture(*weights: int | None) -> Recipe:
+    return Recipe(5, tuple(Role)[:4], tuple(Step(f"s{n}", "texture", Texture(), w) for n, w in enumerate(weights)))
+
+
+def names(recipe: Recipe, episode: str, variant: int, attempt: int = 0) -> list[str]:
+    return [step.name for step in make_plan(recipe, "r", 7, episode, variant, attempt).steps]
+
+
+def test_alternatives_come_as_often_as_their_weights_say() -> None:
+    recipe = mixture(40, 20, None, 40)
+    for episode in ("e", "f", "g"):
+        dealt = [tuple(names(recipe, episode, variant)) for variant in range(10)]
+        for five in (dealt[:5], dealt[5:]):
+            assert sorted(five) == [("s0", "s2"), ("s0", "s2"), ("s1", "s2"), ("s2", "s3"), ("s2", "s3")]
+    firsts = Counter(names(recipe, f"episode {number}", 0)[0] for number in range(300))
+    assert firsts["s1"] in range(40, 80), "one variant an episode: as often over the episodes"
+
+
+def test_a_variant_that_is_turned_down_keeps_its_alternative() -> None:
+    recipe = mixture(1, 1, 1)
+    assert all(len({tuple(names(recipe, "e", variant, attempt)) for attempt in range(4)}) == 1 for variant in range(6))
+
+
+def test_a_plan_finds_its_steps_again() -> None:
+    recipe = mixture(1, None, 1)
+    plan = make_plan(recipe, "r", 7, "e", 0, 0)
+    assert [(step.name, step.generator) for step, _ in recipe.of(plan)] == [
+        (planned.name, Texture()) for planned in plan.steps
+    ]
+
+
+def test_a_weight_of_nothing() -> None:
+    with pytest.raises(RequestError, match=r"recipe\.steps\.s1\.weight=0; at least 1, or take the step out"):
+        mixture(1, 0)
 
 
 CARDS = [f"card {number}" for number in range(5)]

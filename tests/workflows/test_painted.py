@@ -74,6 +74,18 @@ def test_surroundings_are_painted_at_every_granularity(
         assert flicker.min() > 5
 
 
+def test_a_mixture_of_recipes(demos: Path, tmp_path: Path, pack: list[str]) -> None:
+    out, photos = tmp_path / "out.hdf5", tmp_path / "photos"
+    photos.mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3))
+    Image.fromarray(noise.astype(np.uint8)).save(photos / "a.png")
+    brief = ["recipe.steps.outpaint.steps=2", "recipe.steps.outpaint.candidates=1", "check=none", "limit=1"]
+    assert augment(demos, out, "recipe=mixture", f"recipe.steps.photo.path={photos}", *pack, *brief) == 0
+    parts = [json.loads(path.read_text()) for path in out.with_name("out.hdf5.restage").glob("parts/*/*/part.json")]
+    methods = [step["method"] for part in parts for step in part["provenance"]["plan"]["steps"]]
+    assert sorted(methods) == ["outpaint", "outpaint", "photo", "texture", "texture"]
+
+
 @pytest.fixture(scope="module")
 def pixels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     root = tmp_path_factory.mktemp("pixels")
