@@ -13,8 +13,8 @@ from augment.errors import RequestError
 from augment.evaluation.composition import edge_error, extent, support_edge
 from augment.evaluation.variety import variety
 from augment.generate.ranking import seam
-from augment.models.base import Detector, PromptedSegmenter
 from augment.models.doors import open_detector, open_painter, open_segmenter
+from augment.models.finding import Finder
 from augment.models.packs import Pack
 from augment.models.painting.base import Canvas, Painter, Sampling, Start, Wording
 from augment.models.runtime import Runtime
@@ -26,7 +26,6 @@ from workflows._figures import heading, row
 from workflows._rendered import CAMERA
 
 ROBOT = "robot arm"
-SURE = 0.3  # score of a box
 NEAREST = 0.7  # share of the picture's side that a crop has at least
 SIZE = 128  # pixels of the side of pictures
 EVERY = 17  # steps between the pictures of an episode
@@ -49,7 +48,7 @@ class Stage:
     caption: str
 
 
-def open_finder(pack: Pack, runtime: Runtime) -> "Finder":
+def open_finder(pack: Pack, runtime: Runtime) -> Finder:
     """What finds robots. Raises RequestError unless the pack has that, and what paints."""
     if pack.detector is None or pack.segmenter is None or pack.base is None:
         raise RequestError(
@@ -138,9 +137,9 @@ def _paint(
     return painter(canvases, Wording(stage.caption), sampling, 0)
 
 
-def _measure(painter: Painter, find: "Finder", stage: Stage, sampling: Sampling, number: int) -> dict[str, float]:
+def _measure(painter: Painter, find: Finder, stage: Stage, sampling: Sampling, number: int) -> dict[str, float]:
     one, other = _paint(painter, stage, sampling, number, (0, 1))
-    found = extent(find(one), stage.robot) if stage.robot.any() else None
+    found = extent(find([one], [ROBOT])[0], stage.robot) if stage.robot.any() else None
     off = edge_error(one, stage.edge, stage.keep)
     differ = variety([one, other])
     return {
@@ -151,21 +150,6 @@ def _measure(painter: Painter, find: "Finder", stage: Stage, sampling: Sampling,
         "edge met": math.nan if math.isnan(off) else float(off <= 0.04),
         "diversity": differ["mean"] if differ else math.nan,
     }
-
-
-@dataclass(frozen=True, eq=False)
-class Finder:
-    """The union of all that is found as a robot."""
-
-    detector: Detector
-    segmenter: PromptedSegmenter
-
-    def __call__(self, picture: Picture) -> Mask:
-        found = self.detector([picture], [ROBOT])[0]
-        boxes = found.boxes[found.scores[:, 0] > SURE]
-        if not len(boxes):
-            return np.zeros(picture.shape[:2], dtype=np.bool_)
-        return np.asarray(self.segmenter(self.segmenter.embed([picture])[0], boxes).masks.any(axis=0))
 
 
 def _interval(values: Sequence[float]) -> str:

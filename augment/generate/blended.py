@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from augment.errors import RequestError
-from augment.generate.painted import Mask, Painted, Picture, Shot, softened
+from augment.generate.painted import RANKING, Mask, Painted, Picture, Shot, softened
 from augment.images import grow, pixels, warp
 from augment.models.doors import open_pixel_painter
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Steering
@@ -66,7 +66,7 @@ class Blended(Painted):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        return ("pixels", "clip") if self.form == PIXEL else super().roles
+        return ("pixels", *RANKING) if self.form == PIXEL else super().roles
 
     @property
     def painter(self) -> Painter:

@@ -10,17 +10,22 @@ from jaxtyping import Bool, Float32, UInt8
 
 from augment.errors import RequestError
 from augment.generate.base import Generator
-from augment.generate.ranking import best_of
+from augment.generate.ranking import Opinions, best_of, growth
 from augment.images import Warp, box_blur, grow, pixels
-from augment.models.doors import open_judge, open_painter
+from augment.instructions import named_things
+from augment.models.doors import open_detector, open_judge, open_painter, open_segmenter
+from augment.models.finding import Finder
 from augment.models.packs import Pack
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
 from augment.models.runtime import Runtime
 from augment.prompts import PromptBank, draw_prompt
-from augment.types import Deals, Footage, SceneView
+from augment.types import Deals, Footage, Role, SceneView
 
 PLATE, CLIP, FRAME = "plate", "clip", "frame"
 KEY_BITS = 128
+RANKING = ("clip", "detector", "segmenter")
+"""Roles of a pack's networks that say which candidate is best."""
+ROBOT = "robot arm"
 Picture = UInt8[np.ndarray, "h w 3"]
 Mask = Bool[np.ndarray, "h w"]
 
@@ -80,7 +85,13 @@ class Painted(Generator):
     def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]:
         words = draw_prompt(self.prompts, deal) if self.prompt is None else {"prompt": self.prompt, "negative": ""}
         negative = words["negative"] if self.negative is None else self.negative
-        return {**words, "negative": negative, "key": f"{int.from_bytes(rng.bytes(KEY_BITS // 8), 'little'):032x}"}
+        things = {thing.phrase for text in deal.language for thing in named_things(text) if thing.role == Role.OBJECT}
+        return {
+            **words,
+            "negative": negative,
+            "things": sorted(things),
+            "key": f"{int.from_bytes(rng.bytes(KEY_BITS // 8), 'little'):032x}",
+        }
 
     def film(self, choices: Mapping[str, Any], scene: SceneView, footage: Footage) -> UInt8[np.ndarray, "t h w 3"]:
         shots = map(Shot, footage.recorded, footage.keep, footage.behind, footage.warps)
@@ -102,16 +113,25 @@ class Painted(Generator):
         return made
 
     def best(self, choices: Mapping[str, Any], pictures: Sequence[Picture], keep: Mask) -> Picture:
-        """Of candidates that were painted where nothing is kept; those that show the words, where the pack has CLIP."""
-        if self.pack.clip is None or len(pictures) == 1:
-            return best_of(pictures, keep)
-        judge = open_judge(self.pack.clip, self.runtime)
-        return best_of(pictures, keep, judge.distances(pictures, choices["prompt"], [~keep] * len(pictures)).tolist())
+        """Of candidates that were painted where nothing is kept: none with another robot, where the pack finds robots,
+        and that which shows the words, where it has CLIP."""
+        if len(pictures) == 1:
+            return pictures[0]
+        distances, grown = np.zeros(len(pictures)), np.zeros(len(pictures))
+        if self.pack.clip:
+            judge = open_judge(self.pack.clip, self.runtime)
+            distances = judge.distances(pictures, choices["prompt"], [~keep] * len(pictures))
+        if self.pack.detector and self.pack.segmenter:
+            find = Finder(
+                open_detector(self.pack.detector, self.runtime), open_segmenter(self.pack.segmenter, self.runtime)
+            )
+            grown = np.array([growth(found, keep) for found in find(pictures, [ROBOT, *choices["things"]])])
+        return best_of(pictures, keep, Opinions(distances.tolist(), grown.tolist()))
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Of the pack's networks, those that decide what is painted; the first has to be there."""
-        return ("base", "controlnet", "policy", "clip")
+        return ("base", "controlnet", "policy", *RANKING)
 
     @property
     def painter(self) -> Painter:

@@ -10,13 +10,16 @@ from PIL import Image
 
 from augment.errors import PaintError
 from augment.generate import Blended, Painted
+from augment.images import grow
 from augment.models.doors import open_judge
 from augment.models.painting.painter import LatentPainter
 from robot_io import open_dataset
+from robot_io.types import Role
 from tests.pipelines import tiny_clip, tiny_controlnet, tiny_pipeline, tiny_pixels
 from workflows._config import build_flow, load
 from workflows.cli import main
 
+SAMPLES = Path(__file__).parents[2] / "robot_io" / "tabletop" / "samples.hdf5"
 BRIEF = ["recipe.steps.background.steps=2", "recipe.steps.background.candidates=2", "check=none"]
 
 
@@ -128,6 +131,24 @@ def test_candidates_are_ranked_by_the_words_where_a_pack_has_clip(pack: list[str
     for prompt in ("a blue wooden table", "a white wall", "a robot arm"):
         nearest = int(judge.distances(pictures, prompt, [~keep] * 8).argmin())
         assert generator.best({"prompt": prompt}, pictures, keep) is pictures[nearest]
+
+
+def test_candidates_in_which_a_robot_grew_are_ruled_out() -> None:
+    """By the shipped networks: of a recorded frame and its plate the latter, whichever comes first."""
+    flow = build_flow(load("augment", ["segment=recorded", "recipe=outpaint", "models=tabletop", "models.device=cpu"]))
+    generator = flow.recipe.steps[0].generator
+    assert isinstance(generator, Painted)
+    assert {"detector", "segmenter"} <= set(generator.identity()["pack"])
+    dataset = open_dataset(SAMPLES)
+    episode = dataset.open(dataset.entries[0].id)
+    recorded = episode.cameras["agentview_image"].read(20, 21).frames[0]
+    (robot,) = (track.read(20, 21)[0] for track in episode.masks["agentview_image"] if track.role == Role.ROBOT)
+    plate, keep = recorded.copy(), np.zeros(robot.shape, np.bool_)
+    plate[grow(robot, 4)] = np.median(recorded[~robot], axis=0)
+    keep[:16] = True
+    choices = {"prompt": "", "things": []}
+    for candidates in ([recorded, plate], [plate, recorded]):
+        assert generator.best(choices, candidates, keep) is plate
 
 
 def test_the_papers_own_settings_are_an_experiment(pixels: list[str]) -> None:

@@ -39,7 +39,7 @@ class Canvas:
 
     picture: UInt8[np.ndarray, "h w 3"]
     keep: Float32[np.ndarray, "h w"]
-    """1 = stays as it is, exactly; 0 = is painted; in between, mixed."""
+    """1 = stays as it is, exactly; 0 = is painted; 0.3 = in the last 0.7 of the steps only, and mixed in the end."""
     number: int = 0
     """Of its noise: canvases of one number are painted with the same."""
     lead: "Canvas | None" = None

@@ -21,7 +21,7 @@ class EditEnergy:
     source: Float[Tensor, "b 3 h w"]
     """-1..1."""
     region: Float[Tensor, "b 1 h w"]
-    """1 = repaint."""
+    """1 = repaint; what is in between is painted in that last share of the steps."""
     sampling: Sampling
     noise: Noise
 

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn import functional
 
 from augment.diffusion.blending import Blend
 from augment.diffusion.grids import Grid, every, trailing
 from augment.diffusion.levels import CLEAN
-from augment.diffusion.masks import in_cells, repaint, shrinking, steady
+from augment.diffusion.masks import gradual, repaint, shrinking
 from augment.diffusion.noise import Noise
 from augment.diffusion.samplers import State, sample
 from augment.errors import RequestError
@@ -103,8 +104,8 @@ class _Run:
         source = base.encode(pixels)
         grid = self._grid()
         x = self._start(words, pixels, keep, source, grid[0])
-        cells = repaint((in_cells(keep, base.stride) >= 1).to(source))
-        masks = shrinking(cells, grid) if sampling.thin else steady(cells)
+        cells = functional.max_pool2d(repaint(keep), base.stride)  # as of the pixel that is painted most
+        masks = shrinking((cells > 0).to(source), grid) if sampling.thin else gradual(cells, grid)
         blend = Blend(base.levels, source, masks, self.noise) if sampling.blend else None
         sampler = SAMPLERS[sampling.sampler]
         return sample(sampler, base.levels, denoise, State(x, grid[0]), grid, self.noise, blend).x

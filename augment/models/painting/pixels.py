@@ -14,7 +14,7 @@ from augment.diffusion.blending import Blend
 from augment.diffusion.grids import Grid, linspace
 from augment.diffusion.guidance import steer, steer_mean
 from augment.diffusion.levels import CLEAN
-from augment.diffusion.masks import repaint, steady
+from augment.diffusion.masks import gradual, repaint
 from augment.diffusion.noise import Noise
 from augment.diffusion.samplers import State, sample
 from augment.errors import RequestError
@@ -55,7 +55,7 @@ class PixelPainter(InBatches):
         with torch.no_grad(), torch.backends.cudnn.flags(deterministic=True):
             source = fit.into([canvas.picture for canvas in canvases]).to(network.device)
             keep = fit.masks([canvas.keep for canvas in canvases]).to(network.device)
-            region = repaint((keep >= 1).to(source))
+            region = repaint(keep)
             noise = Noise(key, tuple(canvas.number for canvas in canvases))
             energy = EditEnergy(self.clip, self.clip.read(wording.prompt), source, region, sampling, noise)
             return fit.out(numbers(edited(network, energy)))
@@ -66,7 +66,7 @@ def edited(network: PixelDiffusion, energy: EditEnergy) -> Float[Tensor, "n 3 h 
     sampling, noise, source = energy.sampling, energy.noise, energy.source
     grid = _grid(len(network.levels), sampling)
     x = noisy(network.levels, _signal(source, sampling), grid[0], noise(STREAM, CLEAN, source))
-    blend = Blend(network.levels, source, steady(energy.region), noise) if sampling.blend else None
+    blend = Blend(network.levels, source, gradual(energy.region, grid), noise) if sampling.blend else None
     return sample(
         SAMPLERS[sampling.sampler], network.levels, _steered(network, energy), State(x, grid[0]), grid, noise, blend
     ).x
