@@ -19,6 +19,7 @@ WORKFLOWS = {
     "preview": "draw a contact sheet and a short video of an episode with its masks",
     "models": "what weights networks need, which are here; download or convert them",
     "evaluate": "measure masks, plates and frames against what is true",
+    "extend": "continue pictures beyond their frame by words, for recipe=photo",
     "train": "train detectors, segmenters and generators on rendered episodes, your own, or captioned pictures",
     "bench": "measure: name=io, pipeline, scene, networks",
 }

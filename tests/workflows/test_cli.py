@@ -55,7 +55,7 @@ def test_unknown_workflow(capsys: pytest.CaptureFixture[str]) -> None:
         ("recip=texture", "unknown key 'recip'"),
         (
             "recipe=textur",
-            "unknown recipe=textur; known: blended, blended_pixel, outpaint, photo, texture. Did you mean",
+            "unknown recipe=textur; known: blended, blended_pixel, mixture, outpaint, photo, texture. Did you mean",
         ),
         ("executor=slurm", "unknown executor=slurm; known: ray, serial"),
         ("recipe.variants=many", "recipe.variants=many: expected a whole number"),
