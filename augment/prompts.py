@@ -59,6 +59,16 @@ class PromptBank:
         """What the template asks for of a room."""
         return tuple(part for part in DECKS if part in _asked(self.template))
 
+    @property
+    def longest(self) -> str:
+        """The prompt with the most letters."""
+        light = {"light": max(self.light, key=len)} if self.light else {}
+        fillings = [
+            {"room": room.name, **light, **{part: max(room.deck(part), key=len) for part in DECKS if room.deck(part)}}
+            for room in (*self.rooms, self.neutral)
+        ]
+        return max((_filled(self.template, filling) for filling in fillings), key=len)
+
     def check(self) -> None:
         """Raises RequestError unless every room can fill the template and no entry occurs twice in a deck."""
         _check_template(self.template)

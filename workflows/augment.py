@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from augment.errors import RequestError, RunError
+from augment.models.doors import forget
 from augment.pipeline import Flow, Ledger, Schedule, Worker
 from augment.pipeline.summary import exit_code, summarise
 from robot_io.errors import EpisodeError
@@ -46,6 +47,7 @@ def run(
     _say_what_stays(flow, dataset, list(names))
     for step in flow.recipe.steps:
         sys.stderr.writelines(f"recipe.steps.{step.name}: {remark}\n" for remark in step.generator.remarks())
+    forget()  # whoever carries it out opens the networks anew, perhaps on the same GPU
     schedule = Schedule(list(names), flow.recipe.variants)
     with _claimed(work, out, flow, source) as companions:
         flow = replace(flow, perception=replace(flow.perception, companions=companions))

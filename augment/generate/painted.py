@@ -148,9 +148,14 @@ class Painted(Generator):
         return options
 
     def remarks(self) -> list[str]:
-        """Prompts that are longer than the text encoder reads."""
-        said = {"prompt": self.prompt, "negative": self.negative}
-        cut = {name: self.painter.cut(text) for name, text in said.items() if text}
+        """Prompts that are longer than the text encoder reads; of a bank, the longest. Opens the networks.
+
+        Raises RequestError where they do not fit each other.
+        """
+        prompt = ("prompt", self.prompt) if self.prompt else ("the longest prompt of the bank", self.prompts.longest)
+        negative = ", ".join(self.prompts.negative) if self.negative is None else self.negative
+        said = dict([prompt, ("negative", negative)])
+        cut = {name: self.painter.cut(text) for name, text in said.items()}
         return [f"{name} is too long, and is read without: {rest}" for name, rest in cut.items() if rest]
 
     def check(self) -> None:

@@ -184,6 +184,7 @@ def test_nothing_is_cut_off_by_a_text_encoder() -> None:
         for room in ROOMS.rooms
     ]
     assert max(map(pieces, longest)) <= 50
+    assert len(ROOMS.longest) >= max(map(len, longest))
     assert pieces(", ".join(ROOMS.negative)) <= 60
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from diffusers import UNet2DConditionModel
 from PIL import Image
 
 from augment.errors import PaintError
@@ -204,6 +205,21 @@ def test_a_prompt_that_is_too_long_is_cut_and_that_is_said(
     assert (
         "recipe.steps.background: prompt is too long, and is read without: blue table a blue" in capsys.readouterr().err
     )
+    assert augment(demos, tmp_path / "bank.hdf5", "recipe=outpaint", *pack, *BRIEF, "limit=1") == 0
+    assert "the longest prompt of the bank is too long, and is read without: " in capsys.readouterr().err
+
+
+def test_networks_that_do_not_fit_are_refused_before_an_episode_is_opened(
+    demos: Path, tmp_path: Path, pack: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "base"
+    tiny_pipeline(other)
+    unet = UNet2DConditionModel.from_pretrained(other / "unet")
+    unet.from_config({**unet.config, "in_channels": 5}).save_pretrained(other / "unet")
+    words = ["recipe=outpaint", *pack, *BRIEF, f"models.base.source={other}"]
+    assert augment(demos, tmp_path / "out.hdf5", *words) == 2
+    assert "takes 5 channels, the vae gives 4" in capsys.readouterr().err
+    assert not (tmp_path / "out.hdf5.restage").exists()
 
 
 def test_networks_that_fail_leave_the_camera_as_recorded(
