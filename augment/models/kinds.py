@@ -42,7 +42,12 @@ KINDS = {
     "stable_diffusion": Kind(
         "StableDiffusion", says="_class_name", config=INDEX, file=f"unet/{DIFFUSION}", pipeline=True
     ),
+    "stable_diffusion_3": Kind(
+        "StableDiffusion3", says="_class_name", config=INDEX, file=f"transformer/{DIFFUSION}", pipeline=True
+    ),
+    "flux": Kind("Flux", says="_class_name", config=INDEX, file=f"transformer/{DIFFUSION}", pipeline=True),
     "controlnet": Kind("ControlNetModel", says="_class_name", file=DIFFUSION),
+    "sd3_controlnet": Kind("SD3ControlNetModel", says="_class_name", file=DIFFUSION),
     "initialization_policy": Kind("InitializationPolicy", says="_class_name", file=DIFFUSION),
     "guided_diffusion": Kind("guided_diffusion", tuple(PIXEL_DIFFUSION)),
     "clip": Kind("clip", vocabulary=True, pickled=True),

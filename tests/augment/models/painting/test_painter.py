@@ -12,8 +12,9 @@ from augment.models.doors import open_painter
 from augment.models.packs import Component, Pack
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
 from augment.models.painting.hub import open_controlnet, open_hub, open_text_to_image
+from augment.models.painting.latent_model import Words
 from augment.models.painting.painter import LatentPainter
-from augment.models.painting.text_to_image import TextToImage, Words
+from augment.models.painting.text_to_image import TextToImage
 from augment.models.runtime import Runtime
 from tests.pipelines import tiny_controlnet, tiny_pipeline
 
