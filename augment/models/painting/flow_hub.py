@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from diffusers import AutoencoderKL, FluxTransformer2DModel, SD3ControlNetModel, SD3Transformer2DModel
+from safetensors import SafetensorError, safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from augment.diffusion.predictions import Prediction
 from augment.errors import RequestError
+from augment.models.kinds import DIFFUSION
 from augment.models.painting import flux, stable_diffusion_3
 from augment.models.painting.flux import Flux
 from augment.models.painting.levels import flow_levels_of
 from augment.models.painting.parts import SCHEDULER, check_latents, check_same, clip_reader, load_part, t5_reader
 from augment.models.painting.settling import settled, silently
 from augment.models.painting.stable_diffusion_3 import Control3, StableDiffusion3
+from augment.models.pipelines import with_variants
 from augment.models.runtime import Runtime
-from augment.models.weights import read_json
+from augment.models.weights import check_file, read_json
 
+FIRST = "pos_embed_input.proj.weight"
 SIZES = ("num_attention_heads", "attention_head_dim", "patch_size", "in_channels")
 TEXTS = ("joint_attention_dim", "pooled_projection_dim")
 REST = ("qk_norm", "pos_embed_max_size")  # which tell Stable Diffusion 3 from 3.5
@@ -45,15 +49,17 @@ def open_stable_diffusion_3(folder: Path, runtime: Runtime) -> StableDiffusion3:
 def open_stable_diffusion_3_controlnet(folder: Path, base: StableDiffusion3) -> Control3:
     """An inpainting ControlNet for a base, on its device. Raises RequestError where it is damaged, made for another
     base, or not shown a mask."""
-    network = load_part(SD3ControlNetModel, folder)
+    beside = _shown(folder) - base.transformer.config.in_channels
+    if beside != 1:
+        raise RequestError(
+            f"{folder}: this ControlNet is shown {beside} channels beside latents; 1, the mask, is known: take one for "
+            "inpainting"
+        )
+    # said, since the configuration of the published one does not
+    network = load_part(SD3ControlNetModel, folder, extra_conditioning_channels=beside)
     with silently():
         network.to(base.device, base.dtype)
     check_same(network, base.transformer, (*SIZES, *TEXTS, *REST), folder)
-    if network.config.extra_conditioning_channels != 1:
-        raise RequestError(
-            f"{folder}: this ControlNet is shown {network.config.extra_conditioning_channels} channels beside latents; "
-            "1, the mask, is known: take one for inpainting"
-        )
     return Control3(network)
 
 
@@ -81,6 +87,17 @@ def _flow(folder: Path, architecture: Any, runtime: Runtime) -> dict[str, Any]:
     vae = load_part(AutoencoderKL, folder / "vae")
     rest: Mapping[str, Any] = {"levels": levels_of(1), "levels_of": levels_of, "prediction": Prediction.FLOW}
     return {"transformer": network, "vae": vae, **rest}
+
+
+def _shown(folder: Path) -> int:
+    """How many channels a ControlNet's first layer takes, by its weights."""
+    path = with_variants(folder / DIFFUSION)
+    check_file(path)
+    try:
+        with safe_open(path, "pt") as file:
+            return int(file.get_slice(FIRST).get_shape()[1])
+    except SafetensorError as error:
+        raise RequestError(f"{path} is of no SD3ControlNetModel ({error}); get it anew, or give another") from error
 
 
 def _check_words(folder: Path, network: Any, long: Any, pooled: int) -> None:
