@@ -36,7 +36,7 @@ class Component:
     megabytes: float | None = None
     licence: str | None = None
     sha256: str | None = None
-    """Of `file`, or of the folder's weights (a pipeline's U-Net), in hexadecimal."""
+    """Of `file`, or of the folder's weights (a pipeline's U-Net or transformer), in hexadecimal."""
     pack: str = field(default="", repr=False)
     """Name of the pack that it belongs to."""
     shelf: str | None = field(default=None, repr=False)

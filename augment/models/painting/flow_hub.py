@@ -85,7 +85,8 @@ def _flow(folder: Path, architecture: Any, runtime: Runtime) -> dict[str, Any]:
     # Twelve billion weights should never be there in float32 where halves are wanted.
     network = load_part(architecture, folder / "transformer", torch_dtype=runtime.place()[1])
     vae = load_part(AutoencoderKL, folder / "vae")
-    rest: Mapping[str, Any] = {"levels": levels_of(1), "levels_of": levels_of, "prediction": Prediction.FLOW}
+    levels = levels_of(1)  # until it is said of what size
+    rest: Mapping[str, Any] = {"levels": levels, "levels_of": levels_of, "prediction": Prediction.FLOW}
     return {"transformer": network, "vae": vae, **rest}
 
 

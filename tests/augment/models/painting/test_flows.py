@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from augment.models.painting.fit import Fit
 from augment.models.painting.hub import open_hub, open_text_to_image
 from augment.models.painting.latent_model import Condition, LatentModel
 from augment.models.painting.levels import flow_levels_of, levels_of
+from augment.models.pipelines import patterns
 from augment.models.runtime import Runtime
 from tests.flow_pipelines import LONG, tiny_flux_fill, tiny_sd3_controlnet, tiny_stable_diffusion_3, without
 from tests.pipelines import tiny_controlnet, tiny_pipeline
@@ -367,6 +369,8 @@ def test_weights_in_pieces_are_examined_and_read(tmp_path: Path) -> None:
     states = (base.network.state_dict() for base in (whole, again))
     for one, other in zip(*(state.values() for state in states), strict=True):
         assert torch.equal(one, other)
+    for path in folder.glob("*/*.safetensors*"):
+        assert any(fnmatch(str(path.relative_to(folder)), pattern) for pattern in patterns()), "or it is not fetched"
     piece = max(transformer.glob("*-of-*.safetensors"))
     piece.unlink()
     with pytest.raises(RequestError, match=f"{piece.name} is missing"):
