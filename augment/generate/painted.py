@@ -13,8 +13,9 @@ from augment.generate.base import Generator
 from augment.generate.ranking import best_of
 from augment.images import Warp, box_blur, grow, pixels
 from augment.models.doors import open_judge, open_painter
+from augment.models.kinds import KINDS
 from augment.models.packs import Pack
-from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
+from augment.models.painting.base import NO_FEW_STEPS, Canvas, Painter, Sampler, Sampling, Start, Wording
 from augment.models.runtime import Runtime
 from augment.prompts import PromptBank, draw_prompt
 from augment.types import Deals, Footage, SceneView
@@ -153,6 +154,8 @@ class Painted(Generator):
                 "with one, or start=picture"
             )
         self.pack.check()
+        if self.sampler == Sampler.FEW_STEP and KINDS[self.pack.components[self.roles[0]].kind].flow:
+            raise RequestError(NO_FEW_STEPS)
 
 
 def softened(region: Mask, width: float) -> Float32[np.ndarray, "h w"]:

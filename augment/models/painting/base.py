@@ -33,6 +33,12 @@ class Sampler(StrEnum):
     """For networks that were distilled for it: 1 to 8 steps, mostly without guidance."""
 
 
+NO_FEW_STEPS = (
+    "sampler=few_step is for networks that were distilled at levels of diffusion, and this base is a flow; those that "
+    "were distilled take sampler=ddim (which is Euler for flows) with few steps"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Canvas:
     """A picture of which a part is to be painted."""

@@ -1,6 +1,5 @@
 """Opening folders of Stable Diffusion 3 and FLUX, as diffusers keeps them, and ControlNets for the former."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +85,8 @@ def _flow(folder: Path, architecture: Any, runtime: Runtime) -> dict[str, Any]:
     network = load_part(architecture, folder / "transformer", torch_dtype=runtime.place()[1])
     vae = load_part(AutoencoderKL, folder / "vae")
     levels = levels_of(1)  # until it is said of what size
-    rest: Mapping[str, Any] = {"levels": levels, "levels_of": levels_of, "prediction": Prediction.FLOW}
-    return {"transformer": network, "vae": vae, **rest}
+    noise = {"levels": levels, "levels_of": levels_of, "prediction": Prediction.FLOW}
+    return {"transformer": network, "vae": vae, **noise}
 
 
 def _shown(folder: Path) -> int:

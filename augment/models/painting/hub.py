@@ -30,10 +30,17 @@ def open_hub(folders: Mapping[str, Path], runtime: Runtime) -> LatentPainter:
 
     Raises RequestError as those that open each, and for a ControlNet or a policy where none is known for the base.
     """
-    family = FAMILIES[_class_of(folders["base"])]
+    name = _class_of(folders["base"])
+    family = FAMILIES[name]
+    for role, door in {"controlnet": family.controlnet, "policy": family.policy}.items():
+        if role in folders and door is None:
+            raise RequestError(
+                f"{folders[role]}: no {role} is known for a base of class {name}; models.{role}=null leaves it out"
+            )
     base = family.base(folders["base"], runtime)
-    control = _opened("controlnet", family.controlnet, folders, base)
-    return painter_of(base, control, _opened("policy", family.policy, folders, base), runtime)
+    control = family.controlnet(folders["controlnet"], base) if family.controlnet and "controlnet" in folders else None
+    policy = family.policy(folders["policy"], base) if family.policy and "policy" in folders else None
+    return painter_of(base, control, policy, runtime)
 
 
 def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
@@ -84,18 +91,6 @@ FAMILIES = {
     "FluxTransformer2DModel": Family(open_flux),
 }
 """By the class of what takes part in every step."""
-
-
-def _opened(role: str, door: Callable[[Path, Any], Any] | None, folders: Mapping[str, Path], base: LatentModel) -> Any:
-    """What is to work with the base; None where nothing is given."""
-    if role not in folders:
-        return None
-    if door is None:
-        raise RequestError(
-            f"{folders[role]}: no {role} is known for a base of class {type(base.network).__name__}; "
-            f"models.{role}=null leaves it out"
-        )
-    return door(folders[role], base)
 
 
 def _class_of(folder: Path) -> str:

@@ -17,7 +17,7 @@ from augment.diffusion.predictions import Prediction
 from augment.diffusion.samplers import State, sample
 from augment.errors import RequestError
 from augment.models.painting.attempts import SAMPLERS, STREAM, InBatches, low_passed, noisy, numbers
-from augment.models.painting.base import Canvas, Sampler, Sampling, Start, Wording
+from augment.models.painting.base import NO_FEW_STEPS, Canvas, Sampler, Sampling, Start, Wording
 from augment.models.painting.control import Control
 from augment.models.painting.fit import Fit
 from augment.models.painting.kept import on_grey
@@ -118,10 +118,7 @@ class _Run:
         top = count - 1 if self.sampling.start is Start.NOISE else min(count - 1, round(self.sampling.level * count))
         if self.sampling.sampler is Sampler.FEW_STEP:
             if self.base.prediction is Prediction.FLOW:
-                raise RequestError(
-                    "sampler=few_step is for networks that were distilled at levels of diffusion, and this base is a "
-                    "flow; those that were distilled take sampler=ddim (which is Euler for flows) with few steps"
-                )
+                raise RequestError(NO_FEW_STEPS)
             return every(trailing(top, KNOWN_TO_FEW_STEP), steps)
         return trailing(top, min(steps, top + 1))
 

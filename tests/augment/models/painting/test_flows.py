@@ -26,6 +26,7 @@ from augment.diffusion.grids import Grid, trailing
 from augment.diffusion.noise import Noise
 from augment.diffusion.samplers import DDIM, State, sample
 from augment.errors import RequestError
+from augment.generate import Outpaint
 from augment.models.packs import Component, Pack
 from augment.models.painting.base import Canvas, Sampler, Sampling, Wording
 from augment.models.painting.fit import Fit
@@ -211,6 +212,10 @@ def test_samplers_of_diffusion_alone_are_refused(folders: dict[str, Path]) -> No
     painter = open_hub({"base": folders["sd3"]}, CPU)
     with pytest.raises(RequestError, match=r"sampler=few_step is for .*; .* take sampler=ddim"):
         painter([picture()[2]], Wording(PROMPT), Sampling(sampler=Sampler.FEW_STEP, steps=2), 7)
+    pack = Pack("mine", base=Component("stable_diffusion_3", str(folders["sd3"])))
+    Outpaint(pack=pack, runtime=CPU).check()
+    with pytest.raises(RequestError, match="sampler=few_step is for"):
+        Outpaint(pack=pack, runtime=CPU, sampler="few_step").check()
 
 
 def test_pictures_that_are_too_wide_are_refused(folders: dict[str, Path]) -> None:
@@ -348,9 +353,12 @@ def test_a_unet_with_a_scheduler_of_flows_is_refused(tmp_path: Path) -> None:
 
 def test_packs_know_their_kinds(folders: dict[str, Path]) -> None:
     base = Component("stable_diffusion_3", str(folders["sd3"]))
-    Pack("mine", base=base, controlnet=Component("sd3_controlnet", str(folders["control"]))).check()
+    control = Component("sd3_controlnet", str(folders["control"]))
+    Pack("mine", base=base, controlnet=control).check()
     Pack("mine", base=replace(base, source=str(folders["short"]))).check()
     Pack("mine", base=Component("flux", str(folders["flux"]))).check()
+    with pytest.raises(RequestError, match=r"models.controlnet: sd3_controlnet .* not made for a base of kind=flux"):
+        Pack("mine", base=Component("flux", str(folders["flux"])), controlnet=control).check()
     with pytest.raises(RequestError, match="is of a network of type StableDiffusion3Pipeline; expected Flux"):
         Pack("mine", base=Component("flux", str(folders["sd3"]))).check()
 
