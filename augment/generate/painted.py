@@ -15,8 +15,9 @@ from augment.images import Warp, box_blur, grow, pixels
 from augment.instructions import named_things
 from augment.models.doors import open_detector, open_judge, open_painter, open_segmenter
 from augment.models.finding import Finder
+from augment.models.kinds import KINDS
 from augment.models.packs import Pack
-from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
+from augment.models.painting.base import NO_FEW_STEPS, Canvas, Painter, Sampler, Sampling, Start, Wording
 from augment.models.runtime import Runtime
 from augment.prompts import PromptBank, draw_prompt
 from augment.types import Deals, Footage, Role, SceneView
@@ -178,6 +179,8 @@ class Painted(Generator):
                 "with one, or start=picture"
             )
         self.pack.check()
+        if self.sampler == Sampler.FEW_STEP and KINDS[self.pack.components[self.roles[0]].kind].flow:
+            raise RequestError(NO_FEW_STEPS)
 
 
 def softened(region: Mask, width: float) -> Float32[np.ndarray, "h w"]:

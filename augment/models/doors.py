@@ -16,6 +16,12 @@ from augment.models.painting.base import Painter
 from augment.models.runtime import Runtime
 from augment.models.weights import check_file, check_folder, read_json
 
+PAINTING = {
+    "base": ("stable_diffusion", "stable_diffusion_3", "flux"),
+    "controlnet": ("controlnet", "sd3_controlnet"),
+    "policy": ("initialization_policy",),
+}
+"""Kinds that paint, by role; their folders say which of them fit each other."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -83,11 +89,10 @@ def open_painter(pack: Pack, runtime: Runtime) -> Painter:
     """What paints by a pack's base, ControlNet and policy. Raises RequestError as `open_detector` does."""
     if pack.base is None:
         raise RequestError("painting needs a base; choose a pack that has one: models=NAME")
-    roles = {"base": "stable_diffusion", "controlnet": "controlnet", "policy": "initialization_policy"}
-    for role, component in pack.components.items():
-        if role in roles:
-            _expect(component, roles[role])
-    found = {role: component.locate() for role, component in pack.components.items() if role in roles}
+    parts = {role: component for role, component in pack.components.items() if role in PAINTING}
+    for role, component in parts.items():
+        _expect(component, *PAINTING[role])
+    found = {role: component.locate() for role, component in parts.items()}
     painter: Painter = _door("painting.hub").open_hub(found, runtime)
     return painter
 
@@ -157,9 +162,9 @@ def export_original(folder: Path, checkpoint: Path) -> None:
     _door(f"{kinds[model_type]}.export").export_original(folder, checkpoint)
 
 
-def _expect(component: Component, kind: str) -> None:
-    if component.kind != kind:
-        raise RequestError(f"{component.title}: kind={component.kind} cannot do this; known: {kind}")
+def _expect(component: Component, *kinds: str) -> None:
+    if component.kind not in kinds:
+        raise RequestError(f"{component.title}: kind={component.kind} cannot do this; known: {', '.join(kinds)}")
 
 
 def _door(name: str) -> Any:

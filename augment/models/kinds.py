@@ -32,6 +32,10 @@ class Kind:
     """Whether the folder is one of folders."""
     pickled: bool = False
     """Whether its home on the Hub has no weights but PICKLED."""
+    flow: bool = False
+    """Whether it is a flow rather than diffusion."""
+    partners: tuple[str, ...] = ()
+    """Of a base: which kinds of ControlNets and policies are made for it."""
 
 
 KINDS = {
@@ -40,9 +44,25 @@ KINDS = {
     "sam2": Kind("sam2_video"),
     "dinov2": Kind("dinov2"),
     "stable_diffusion": Kind(
-        "StableDiffusion", says="_class_name", config=INDEX, file=f"unet/{DIFFUSION}", pipeline=True
+        "StableDiffusion",
+        says="_class_name",
+        config=INDEX,
+        file=f"unet/{DIFFUSION}",
+        pipeline=True,
+        partners=("controlnet", "initialization_policy"),
     ),
+    "stable_diffusion_3": Kind(
+        "StableDiffusion3",
+        says="_class_name",
+        config=INDEX,
+        file=f"transformer/{DIFFUSION}",
+        pipeline=True,
+        flow=True,
+        partners=("sd3_controlnet",),
+    ),
+    "flux": Kind("Flux", says="_class_name", config=INDEX, file=f"transformer/{DIFFUSION}", pipeline=True, flow=True),
     "controlnet": Kind("ControlNetModel", says="_class_name", file=DIFFUSION),
+    "sd3_controlnet": Kind("SD3ControlNetModel", says="_class_name", file=DIFFUSION),
     "initialization_policy": Kind("InitializationPolicy", says="_class_name", file=DIFFUSION),
     "guided_diffusion": Kind("guided_diffusion", tuple(PIXEL_DIFFUSION)),
     "clip": Kind("clip", vocabulary=True, pickled=True),

@@ -16,6 +16,8 @@ from augment.models.weights import checksum_of, file_fault, folder_faults
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 ROLES = ("detector", "segmenter", "tracker", "matcher", "base", "controlnet", "policy", "pixels", "clip")
 
+PARTNERS = ("controlnet", "policy")  # that work with a base
+
 
 @dataclass(frozen=True)
 class Component:
@@ -36,7 +38,7 @@ class Component:
     megabytes: float | None = None
     licence: str | None = None
     sha256: str | None = None
-    """Of `file`, or of the folder's weights (a pipeline's U-Net), in hexadecimal."""
+    """Of `file`, or of the folder's weights (a pipeline's U-Net or transformer), in hexadecimal."""
     pack: str = field(default="", repr=False)
     """Name of the pack that it belongs to."""
     shelf: str | None = field(default=None, repr=False)
@@ -168,7 +170,17 @@ class Pack:
         return {role: component for role in ROLES if (component := getattr(self, role)) is not None}
 
     def check(self) -> None:
-        """Raises RequestError naming all that is missing or damaged. Reads headers, not whole files."""
+        """Raises RequestError naming all that is missing or damaged, or for what is made for another kind of base.
+
+        Reads headers, not whole files.
+        """
+        for role, component in self.components.items():
+            component.check()
+            if self.base and role in PARTNERS and component.kind not in KINDS[self.base.kind].partners:
+                raise RequestError(
+                    f"models.{role}: {component.title} is not made for a base of kind={self.base.kind}; "
+                    f"models.{role}=null leaves it out"
+                )
         parts = [(role, part) for role, component in self.components.items() for part in component.parts]
         faults = [(role, part, fault) for role, part in parts for fault in part.examine()]
         if faults:

@@ -5,13 +5,13 @@ import json
 import pickletools
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from augment.errors import RequestError
 from augment.models.kinds import TOKENIZER, Kind
-from augment.models.pipelines import parts_of, with_variants
+from augment.models.pipelines import index_of, parts_of, with_variants
 
 LFS_POINTER = b"version https://git-lfs"
 FEW = 3  # names in a message
@@ -46,12 +46,25 @@ def folder_faults(folder: Path, kind: Kind) -> list[str]:
         if found != kind.model_type and not (kind.pipeline and found.startswith(kind.model_type)):
             faults.append(f"{config} is of a network of type {found}; expected {kind.model_type}")
         if kind.pipeline:
-            faults += [file_fault(with_variants(folder / name)) for name in parts_of(index)]
+            faults += [fault for name in parts_of(index) for fault in _faults_in_pieces(folder / name)]
     if kind.weights and not kind.pipeline:
         faults.append(file_fault(with_variants(folder / kind.file)))
     if kind.vocabulary and not any((folder / name).is_file() for name in TOKENIZER):
         faults.append(f"{folder} has no {' or '.join(TOKENIZER)}")
     return [fault for fault in faults if fault]
+
+
+def _faults_in_pieces(path: Path) -> Iterator[str | None]:
+    """What is wrong with a file, a variant of it or, where it was cut, its pieces."""
+    index = index_of(path)
+    if index is None:
+        yield file_fault(with_variants(path))
+    elif fault := file_fault(index):
+        yield fault
+    elif not isinstance(pieces := json.loads(index.read_bytes()).get("weight_map"), dict):
+        yield f"{index} is damaged (no weight_map)"
+    else:
+        yield from (file_fault(index.with_name(str(name))) for name in sorted(set(pieces.values())))
 
 
 def file_fault(path: Path) -> str | None:

@@ -14,9 +14,10 @@ from augment.diffusion.maps import renoise
 from augment.diffusion.predictions import Prediction, target
 from augment.errors import RequestError
 from augment.models.hub import quietly
-from augment.models.painting.hub import load_part
 from augment.models.painting.levels import levels_of, prediction_of
-from augment.models.painting.text_to_image import Reader, TextToImage
+from augment.models.painting.parts import load_part
+from augment.models.painting.readers import Reader
+from augment.models.painting.text_to_image import TextToImage
 from augment.models.places import content_of
 from augment.models.small_diffusion import small_text_encoder, small_unet, write_caption_tokenizer
 from augment.training.base_model import ZERO_TERMINAL, BaseModel, open_base, suited, write_layout
@@ -116,7 +117,8 @@ class Base(Method):
         unet, autoencoder = suited(unet, device), suited(autoencoder, device)
         levels, prediction = levels_of(ZERO_TERMINAL, where), prediction_of(ZERO_TERMINAL, where)
         readers = (Reader(tokenizer, encoder.to(device)),)
-        return BaseModel(TextToImage(unet, autoencoder, readers, levels, prediction), ZERO_TERMINAL, content_of(vae))
+        networks = TextToImage(unet, vae=autoencoder, readers=readers, levels=levels, prediction=prediction)
+        return BaseModel(networks, ZERO_TERMINAL, content_of(vae))
 
     def _loss(self, model: BaseModel, crops: Crops, workshop: Workshop) -> Loss:
         networks, latents = model.networks, cached_latents(model, crops, self.batch, workshop)

@@ -12,7 +12,8 @@ from diffusers.models.attention_processor import AttnProcessor
 from augment.errors import RequestError
 from augment.models.kinds import INDEX, KINDS
 from augment.models.packs import Component
-from augment.models.painting.hub import SCHEDULER, open_text_to_image
+from augment.models.painting.hub import open_text_to_image
+from augment.models.painting.parts import SCHEDULER
 from augment.models.painting.text_to_image import TextToImage
 from augment.models.runtime import Runtime
 from augment.models.weights import check_folder, read_json

@@ -13,8 +13,10 @@ from torch.nn import functional
 from augment.diffusion.maps import renoise
 from augment.diffusion.masks import in_cells
 from augment.diffusion.predictions import target
-from augment.models.painting.control import KEEP_AND_COLOURS, Control, hint, on_grey
-from augment.models.painting.text_to_image import TextToImage, Words
+from augment.models.painting.control import KEEP_AND_COLOURS, Control, hint
+from augment.models.painting.kept import on_grey
+from augment.models.painting.latent_model import Words
+from augment.models.painting.text_to_image import TextToImage
 from augment.training.base_model import BaseModel, open_base, suited
 from augment.training.crops import (
     HELD_OUT,

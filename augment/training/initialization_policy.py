@@ -15,9 +15,10 @@ from augment.diffusion.maps import renoise
 from augment.diffusion.predictions import Denoiser
 from augment.diffusion.reward import reward
 from augment.errors import RequestError
-from augment.models.painting.control import on_grey
+from augment.models.painting.kept import on_grey
+from augment.models.painting.latent_model import Words
 from augment.models.painting.policy import Composer, InitializationPolicy, scratch, widened
-from augment.models.painting.text_to_image import TextToImage, Words
+from augment.models.painting.text_to_image import TextToImage
 from augment.training.base_model import BaseModel, open_base, suited
 from augment.training.crops import HELD_OUT, Crops, captions_of, check_size, pictures_of
 from augment.training.method import Data, Loss, Method, Picture, Task, Workshop

@@ -10,7 +10,8 @@ from torch import Tensor
 from augment.diffusion.grids import trailing
 from augment.diffusion.noise import Noise
 from augment.diffusion.samplers import Multistep, State, sample
-from augment.models.painting.text_to_image import Condition, TextToImage
+from augment.models.painting.latent_model import Condition
+from augment.models.painting.text_to_image import TextToImage
 from augment.training.crops import Crops
 from augment.training.method import Picture
 from augment.training.scenes import CaptionedScene

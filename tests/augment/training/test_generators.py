@@ -13,8 +13,9 @@ from augment.diffusion.levels import from_betas, scaled_linear, zero_terminal
 from augment.diffusion.predictions import Prediction
 from augment.errors import RequestError
 from augment.models.painting.control import Control, hint
+from augment.models.painting.latent_model import Words
 from augment.models.painting.levels import levels_of
-from augment.models.painting.text_to_image import TextToImage, Words
+from augment.models.painting.text_to_image import TextToImage
 from augment.training import train
 from augment.training.autoencoder import Autoencoder
 from augment.training.base import Base, min_snr

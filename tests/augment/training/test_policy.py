@@ -12,8 +12,9 @@ from augment.diffusion.grids import trailing
 from augment.diffusion.maps import clean
 from augment.diffusion.reward import denoised
 from augment.errors import RequestError
+from augment.models.painting.latent_model import Words
 from augment.models.painting.policy import InitializationPolicy, open_policy, scratch, widened
-from augment.models.painting.text_to_image import TextToImage, Words
+from augment.models.painting.text_to_image import TextToImage
 from augment.training import train
 from augment.training.base_model import open_base
 from augment.training.crops import Crops

@@ -12,9 +12,10 @@ from augment.models.doors import open_painter
 from augment.models.packs import Component, Pack
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Wording
 from augment.models.painting.hub import open_controlnet, open_hub, open_text_to_image
+from augment.models.painting.latent_model import LatentModel, Words
 from augment.models.painting.painter import LatentPainter
-from augment.models.painting.text_to_image import TextToImage, Words
 from augment.models.runtime import Runtime
+from tests.flow_pipelines import tiny_flux_fill, tiny_sd3_controlnet, tiny_stable_diffusion_3
 from tests.pipelines import tiny_controlnet, tiny_pipeline
 
 WORDS = Wording("a blue wooden table", "a white wall")
@@ -25,12 +26,19 @@ CPU = Runtime("cpu", batch=2)
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("pack")
-    return {"base": tiny_pipeline(root / "base"), "controlnet": tiny_controlnet(root / "control")}
+    return {
+        "base": tiny_pipeline(root / "base"),
+        "controlnet": tiny_controlnet(root / "control"),
+        "sd3": tiny_stable_diffusion_3(root / "sd3"),
+        "sd3_controlnet": tiny_sd3_controlnet(root / "sd3_control"),
+        "flux": tiny_flux_fill(root / "flux"),
+    }
 
 
-@pytest.fixture(scope="module")
-def painter(folders: dict[str, Path]) -> LatentPainter:
-    return open_hub({"base": folders["base"]}, CPU)
+@pytest.fixture(scope="module", params=["base", "sd3", "flux"])
+def painter(folders: dict[str, Path], request: pytest.FixtureRequest) -> LatentPainter:
+    """One of each family, for what all of them promise."""
+    return open_hub({"base": folders[request.param]}, CPU)
 
 
 def canvas(height: int = 64, width: int = 64, number: int = 0) -> Canvas:
@@ -41,7 +49,7 @@ def canvas(height: int = 64, width: int = 64, number: int = 0) -> Canvas:
     return Canvas(rng.integers(0, 256, (height, width, 3), dtype=np.uint8), keep, number)
 
 
-@pytest.mark.parametrize("sampler", list(Sampler))
+@pytest.mark.parametrize("sampler", [Sampler.MULTISTEP, Sampler.DDIM, Sampler.ANCESTRAL])
 @pytest.mark.parametrize("start", [Start.NOISE, Start.PICTURE])
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (45, 91)])
 def test_what_is_kept_stays_exactly(
@@ -52,6 +60,13 @@ def test_what_is_kept_stays_exactly(
     assert made.shape == asked.picture.shape
     kept = asked.keep == 1
     assert np.array_equal(made[kept], asked.picture[kept])
+    assert np.abs(made[asked.keep == 0].astype(int) - asked.picture[asked.keep == 0]).mean() > 5
+
+
+def test_few_steps_of_networks_that_were_distilled(folders: dict[str, Path]) -> None:
+    painter, asked = open_hub({"base": folders["base"]}, CPU), canvas()
+    (made,) = painter([asked], WORDS, replace(BRIEF, sampler=Sampler.FEW_STEP), 7)
+    assert np.array_equal(made[asked.keep == 1], asked.picture[asked.keep == 1])
     assert np.abs(made[asked.keep == 0].astype(int) - asked.picture[asked.keep == 0]).mean() > 5
 
 
@@ -107,9 +122,12 @@ def test_a_picture_that_is_started_from_without_blur_is_nearly_kept_by_few_level
     assert distance(0.003) < 3 < distance(0.9)
 
 
-def test_a_controlnet_changes_what_is_painted_by_its_strength(folders: dict[str, Path], painter: LatentPainter) -> None:
-    controlled = open_hub(folders, CPU)
-    (without,) = painter([canvas()], WORDS, BRIEF, 7)
+@pytest.mark.parametrize(("base", "control"), [("base", "controlnet"), ("sd3", "sd3_controlnet")])
+def test_a_controlnet_changes_what_is_painted_by_its_strength(
+    folders: dict[str, Path], base: str, control: str
+) -> None:
+    controlled = open_hub({"base": folders[base], "controlnet": folders[control]}, CPU)
+    (without,) = open_hub({"base": folders[base]}, CPU)([canvas()], WORDS, BRIEF, 7)
     assert np.array_equal(controlled([canvas()], WORDS, replace(BRIEF, control=0.0), 7)[0], without)
     assert not np.array_equal(controlled([canvas()], WORDS, BRIEF, 7)[0], without)
 
@@ -170,20 +188,29 @@ def test_without_a_policy_there_is_nothing_to_start_from(painter: LatentPainter)
         painter([canvas()], WORDS, replace(BRIEF, start=Start.POLICY), 7)
 
 
-def test_values_that_are_no_numbers_are_turned_down_after_float32(folders: dict[str, Path]) -> None:
-    painter = open_hub({"base": folders["base"]}, replace(CPU, precision="bfloat16"))
+@pytest.mark.parametrize("base", ["base", "sd3", "flux"])
+def test_values_that_are_no_numbers_are_turned_down_after_float32(folders: dict[str, Path], base: str) -> None:
+    painter = open_hub({"base": folders[base]}, replace(CPU, precision="bfloat16"))
     with torch.no_grad():
-        painter.base.unet.conv_out.bias.fill_(float("nan"))
+        next(painter.base.network.parameters()).fill_(float("nan"))
     with pytest.raises(PaintError, match="in float32 too"):
         painter([canvas()], WORDS, BRIEF, 7)
 
 
-@pytest.mark.parametrize("roles", [["base"], ["base", "controlnet"]])
-def test_halves_that_overflow_are_done_again_in_float32(folders: dict[str, Path], roles: list[str]) -> None:
-    painter = open_hub({role: folders[role] for role in roles}, replace(CPU, precision="float16"))
+@pytest.mark.parametrize(
+    ("base", "control"),
+    [("base", None), ("base", "controlnet"), ("sd3", None), ("sd3", "sd3_controlnet"), ("flux", None)],
+)
+def test_halves_that_overflow_are_done_again_in_float32(
+    folders: dict[str, Path], base: str, control: str | None
+) -> None:
+    roles = {"base": folders[base]} | ({"controlnet": folders[control]} if control else {})
+    painter = open_hub(roles, replace(CPU, precision="float16"))
     with torch.no_grad():
-        painter.base.vae.decoder.conv_out.weight.mul_(1)
-        painter.base.unet.conv_in.weight.mul_(3e4)
+        entries = {"base": "conv_in", "sd3": "proj_out", "flux": "x_embedder"}
+        painter.base.network.get_submodule(entries[base]).weight.mul_(2e5)
+    with pytest.raises(FloatingPointError):
+        painter.attempt([canvas()], WORDS, BRIEF, 7, floats=False)
     (made,) = painter([canvas()], WORDS, BRIEF, 7)
     assert np.isfinite(made).all()
 
@@ -204,7 +231,8 @@ def test_too_little_memory_halves_the_batch(painter: LatentPainter, monkeypatch:
         assert np.abs(one.astype(int) - other).max() <= 2
 
 
-def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(painter: LatentPainter) -> None:
+def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(folders: dict[str, Path]) -> None:
+    painter = open_hub({"base": folders["base"]}, CPU)
     (reader,) = painter.base.readers
     long = " ".join(["table"] * 30)
     assert reader.cut("a blue table") == painter.cut("a blue table") == ""
@@ -215,7 +243,7 @@ def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(painter: Late
 class Grey:
     """A policy that composes nothing but the mean brightness of what it is shown."""
 
-    def __call__(self, base: TextToImage, words: Words, kept: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+    def __call__(self, base: LatentModel, words: Words, kept: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
         return base.encode(kept.mean(dim=(1, 2, 3), keepdim=True).expand_as(kept).contiguous())
 
     def in_float32(self) -> "Grey":
@@ -238,13 +266,14 @@ def test_a_canvas_takes_over_the_composition_of_its_lead(painter: LatentPainter,
     assert np.abs(together[0].astype(int) - first).max() <= 2
 
 
+@pytest.mark.parametrize("base", ["base", "sd3", "flux"])
 def test_one_picture_that_is_too_large_is_coded_in_tiles(
-    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    folders: dict[str, Path], base: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painter = open_hub({"base": folders["base"]}, CPU)
+    painter = open_hub({"base": folders[base]}, CPU)
     encode = type(painter.base).encode
 
-    def scarce(self: TextToImage, pixels: torch.Tensor) -> torch.Tensor:
+    def scarce(self: LatentModel, pixels: torch.Tensor) -> torch.Tensor:
         if not self.vae.use_tiling:
             raise torch.cuda.OutOfMemoryError("out of memory")
         return encode(self, pixels)
@@ -252,7 +281,7 @@ def test_one_picture_that_is_too_large_is_coded_in_tiles(
     monkeypatch.setattr(type(painter.base), "encode", scarce)
     assert painter([canvas()], WORDS, BRIEF, 7)[0].shape == (64, 64, 3)
 
-    def none(self: TextToImage, pixels: torch.Tensor) -> torch.Tensor:
+    def none(self: LatentModel, pixels: torch.Tensor) -> torch.Tensor:
         raise torch.cuda.OutOfMemoryError("out of memory")
 
     monkeypatch.setattr(type(painter.base), "encode", none)

@@ -18,6 +18,7 @@ from augment.models.painting.hub import open_hub
 from augment.models.painting.painter import LatentPainter
 from augment.models.painting.turns import Turns
 from augment.models.runtime import Runtime
+from tests.flow_pipelines import tiny_flux_fill, tiny_sd3_controlnet, tiny_stable_diffusion_3
 from tests.pipelines import tiny_controlnet, tiny_pipeline
 
 WORDS = Wording("a blue wooden table", "a white wall")
@@ -26,10 +27,16 @@ CPU = Runtime("cpu", batch=2)
 SQUARE, WIDE = (64, 64), (64, 160)
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+@pytest.fixture(scope="module", params=["sd", "sd3", "flux"])
+def folders(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Path]:
+    """Of a family: a base, and where one is known a ControlNet."""
     root = tmp_path_factory.mktemp("pack")
-    return {"base": tiny_pipeline(root / "base"), "controlnet": tiny_controlnet(root / "control")}
+    bases = {"sd": tiny_pipeline, "sd3": tiny_stable_diffusion_3, "flux": tiny_flux_fill}
+    controlnets = {"sd": tiny_controlnet, "sd3": tiny_sd3_controlnet}
+    folders = {"base": bases[request.param](root / "base")}
+    if request.param in controlnets:
+        folders["controlnet"] = controlnets[request.param](root / "control")
+    return folders
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +50,25 @@ def canvas(height: int, width: int) -> Canvas:
     return Canvas(np.random.default_rng(3).integers(0, 256, (height, width, 3), dtype=np.uint8), keep)
 
 
+def steps(painter: LatentPainter) -> list[Any]:
+    """Networks of every step."""
+    return [painter.base.network, *([painter.control.network] if painter.control else [])]
+
+
+def first(network: Any) -> Any:
+    """A part of a network that runs whenever it does."""
+    return next(part for part in network.modules() if not [*part.children()])
+
+
 def painted(painter: LatentPainter, size: tuple[int, int] = SQUARE, steps: int = 3) -> np.ndarray:
     return painter([canvas(*size)], WORDS, replace(BRIEF, steps=steps), 7)[0].astype(int)
 
 
 def test_the_layout_changes_nothing_but_rounding(folders: dict[str, Path], plain: LatentPainter) -> None:
     painter = open_hub(folders, replace(CPU, layout="channels_last"))
-    for network in (painter.base.unet, painter.base.vae, painter.control.network):
+    for network in (painter.base.vae, *steps(painter)):
         weights = [weight for weight in network.parameters() if weight.dim() == 4 and min(weight.shape) > 1]
-        assert weights
+        assert weights or not any(weight.dim() == 4 for weight in network.parameters())
         assert all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
     assert np.abs(painted(painter) - painted(plain)).max() <= 2
 
@@ -69,20 +86,16 @@ def test_tiles_change_only_pictures_larger_than_one(folders: dict[str, Path], pl
 def test_networks_take_turns_and_those_of_every_step_stay_together(plain: LatentPainter) -> None:
     turns = Turns(torch.device("cpu"))
     painter = replace(plain, base=replace(plain.base, turns=turns))
-    base, control = painter.base, painter.control.network
-    entries = {
-        base.unet: [base.unet.conv_in],
-        control: [control.conv_in],
-        base.vae: [base.vae.encoder.conv_in, base.vae.decoder.conv_in],
-        base.readers[0].encoder: [next(part for part in base.readers[0].encoder.modules() if not [*part.children()])],
-    }
+    base, readers = painter.base, [reader.encoder for reader in painter.base.readers]
+    entries = {network: [first(network)] for network in (*steps(painter), *readers)}
+    entries[base.vae] = [base.vae.encoder.conv_in, base.vae.decoder.conv_in]
     expected = painted(plain, steps=6)
     with seen(turns, entries) as visits:
         assert np.array_equal(painted(painter, steps=6), expected)
     assert all(network in here for network, here in visits)
     companies = [here for here, _ in groupby(here for _, here in visits)]
-    text, coding = {base.readers[0].encoder}, {base.vae}
-    assert companies == [text, coding, {base.unet, control}, coding]
+    text, coding = set(readers), {base.vae}
+    assert companies == [text, coding, set(steps(painter)), coding]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -40,7 +40,7 @@ def test_their_networks_fit_together(name: str, side: int, width: int, tmp_path:
         assert words.hidden.shape == (1, 77, width)
         latents = base.encode(torch.zeros(1, 3, side, side, device="meta"))
         assert latents.shape == (1, 4, side // 8, side // 8)
-        assert base.run(base.unet, latents, 5, words).shape == latents.shape
+        assert base.run(latents, 5, words).shape == latents.shape
         assert base.decode(latents).shape == (1, 3, side, side)
 
 
