@@ -84,7 +84,11 @@ def sheet(pack: Pack, runtime: Runtime, ways: Mapping[str, Sampling], pictures: 
 
 def ways_of(config: Any) -> dict[str, Sampling]:
     """What is compared: starts, and for those that take a composition up at a level every level."""
-    base = Sampling(steps=int(config.painting.steps), guidance=float(config.painting.guidance))
+    base = Sampling(
+        steps=int(config.painting.steps),
+        guidance=float(config.painting.guidance),
+        control=float(config.painting.control),
+    )
     ways = {}
     for start in config.painting.starts:
         if start not in set(Start):
