@@ -1,7 +1,9 @@
 """Array operations on pictures and masks that more than one step needs."""
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt, UInt8
 from PIL import Image
 
 Warp = Float32[np.ndarray, "8"]
@@ -31,9 +33,7 @@ def exposed(picture: UInt8[np.ndarray, "h w 3"], gain: Float32[np.ndarray, "3"])
 def grow(values: Shaped[np.ndarray, "*t h w"], radius: int) -> Shaped[np.ndarray, "*t h w"]:
     """Dilate masks, or values of at least 0, by a square of side `2 radius + 1` pixels."""
     greatest = np.bitwise_or if values.dtype == np.bool_ else np.maximum
-    for axis in (-1, -2) if radius else ():
-        values = _over_windows(greatest, values, radius, axis, repeated=False)
-    return values
+    return _over_squares(greatest, values, radius, repeated=False) if radius else values
 
 
 def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.ndarray, "*t h w"]:
@@ -43,33 +43,45 @@ def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.n
 
 def box_sum(values: Shaped[np.ndarray, "*t h w"], radius: int) -> Shaped[np.ndarray, "*t h w"]:
     """Likewise the sum; keeps the dtype, which has to hold it."""
-    for axis in (-1, -2) if radius else ():
-        values = _over_windows(np.add, values, radius, axis, repeated=True)
-    return values
+    return _over_squares(np.add, values, radius, repeated=True) if radius else values
+
+
+def _over_squares(
+    operation: np.ufunc, values: Shaped[np.ndarray, "*t h w"], radius: int, repeated: bool
+) -> Shaped[np.ndarray, "*t h w"]:
+    """An operation over the square of side `2 radius + 1` around each entry; beyond the edge it is repeated, or 0.
+
+    With its margin, a stack of pictures is one long row, in which what lies below is a picture's width further on.
+    """
+    height, width = values.shape[-2:]
+    padded = np.zeros((*values.shape[:-2], height + 2 * radius, width + 2 * radius), values.dtype)
+    rows, columns = slice(radius, radius + height), slice(radius, radius + width)
+    padded[..., rows, columns] = values
+    if repeated:
+        padded[..., rows, :radius], padded[..., rows, columns.stop :] = values[..., :1], values[..., -1:]
+        padded[..., :radius, :] = padded[..., radius : radius + 1, :]
+        padded[..., rows.stop :, :] = padded[..., rows.stop - 1 : rows.stop, :]
+    found = _over_windows(operation, padded.ravel(), 2 * radius + 1, 1)
+    found = _over_windows(operation, found, 2 * radius + 1, padded.shape[-1])
+    return found.reshape(padded.shape)[..., :height, :width]
 
 
 def _over_windows(
-    operation: np.ufunc,
-    values: Shaped[np.ndarray, "*t h w"],
-    radius: int,
-    axis: int,
-    repeated: bool,
-) -> Shaped[np.ndarray, "*t h w"]:
-    """An operation over the `2 radius + 1` entries around each, in windows of 1, 2, 4, 8 ... entries.
+    operation: np.ufunc, values: Shaped[np.ndarray, " n"], count: int, apart: int
+) -> Shaped[np.ndarray, " n"]:
+    """An operation over `count` entries, so far apart, from each on; in windows of 1, 2, 4, 8 ... of them.
 
-    Beyond the edge they are repeated, or there is nothing.
+    The last entries, with fewer than that behind them, mean nothing.
     """
-    before, after = (values.take([edge] * radius, axis) * repeated for edge in (0, -1))
-    windows = np.concatenate([before, values, after], axis).swapaxes(axis, 0)
-    count, done, width = values.shape[axis], 1, 2
-    result = windows[:count]
-    while width <= 2 * radius + 1:
-        windows = operation(windows[: -width // 2], windows[width // 2 :])
-        if (2 * radius + 1) & width:
-            result = operation(result, windows[done : done + count])
+    windows, found, done, width = values, values.copy(), 1, 2
+    whole = found[: len(values) - (count - 1) * apart]
+    while width <= count:
+        windows = operation(windows[: -width // 2 * apart], windows[width // 2 * apart :])
+        if count & width:
+            operation(whole, windows[done * apart :][: len(whole)], out=whole)
             done += width
         width *= 2
-    return result.swapaxes(0, axis)
+    return found
 
 
 def translate(picture: Shaped[np.ndarray, "h w *c"], shift: Float32[np.ndarray, "2"]) -> Shaped[np.ndarray, "h w *c"]:
@@ -136,6 +148,8 @@ def carried(points: Float32[np.ndarray, "2 n"], by: Warp, height: int, width: in
 
 def unwarp(by: Float32[Warp, "*t"]) -> Float32[Warp, "*t"]:
     """The homography that takes back another."""
+    if not by[..., 2:].any():  # a shift
+        return -by
     return _numbers(np.linalg.inv(_matrix(by)))
 
 
@@ -215,8 +229,14 @@ def resize(
 
 
 def reduced(picture: UInt8[np.ndarray, "H W *c"], factor: int) -> UInt8[np.ndarray, "h w *c"]:
-    """Every pixel the rounded mean of `factor` x `factor`."""
-    return np.asarray(Image.fromarray(picture).reduce(factor)) if factor > 1 else picture
+    """Every pixel the rounded mean of `factor` x `factor`, edges repeated."""
+    if factor == 1:
+        return picture
+    channels = _means(picture, factor)
+    small = np.empty((*channels[0].shape, *picture.shape[2:]), dtype=np.uint8)
+    for values, channel in zip(np.moveaxis(small.reshape(*small.shape[:2], -1), -1, 0), channels, strict=True):
+        values[:] = channel
+    return small
 
 
 def halved(values: Float32[np.ndarray, "*t H W"]) -> Float32[np.ndarray, "*t h w"]:
@@ -235,8 +255,33 @@ def enlarged(masks: Bool[np.ndarray, "t h w"], factor: int, height: int, width: 
 
 
 def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int = 1) -> Float32[np.ndarray, "3 h w"]:
-    """The same as float32, in memory one channel after the other: arithmetic on it is much faster."""
-    return np.ascontiguousarray(np.moveaxis(reduced(picture, reduction), -1, 0), dtype=np.float32)
+    """`reduced` as float32, in memory one channel after the other: arithmetic on it is much faster."""
+    channels = _means(picture, reduction)
+    floats = np.empty((3, *channels[0].shape), dtype=np.float32)
+    for values, channel in zip(floats, channels, strict=True):
+        values[:] = channel
+    return floats
+
+
+def _means(picture: UInt8[np.ndarray, "H W *c"], factor: int) -> Sequence[UInt[np.ndarray, "h w"]]:
+    """Of `factor` x `factor` pixels, rounded, edges repeated; of each channel."""
+    height, width = picture.shape[:2]
+    picture = picture.reshape(height, width, -1)
+    if factor == 1:
+        return list(np.moveaxis(picture, -1, 0))
+    beyond = (0, -height % factor), (0, -width % factor), (0, 0)
+    picture = np.pad(picture, beyond, mode="edge") if np.any(beyond) else picture
+    number = np.min_scalar_type(256 * factor**2).type  # the smallest that holds every sum
+    rows = picture[::factor].astype(number)
+    for down in range(1, factor):
+        rows += picture[down::factor]
+    means = []
+    for channel in np.moveaxis(rows, -1, 0):
+        total = channel[:, ::factor] + number(factor**2 // 2)
+        for right in range(1, factor):
+            total += channel[:, right::factor]
+        means.append(total // number(factor**2))
+    return means
 
 
 def shares(mask: Bool[np.ndarray, "H W"], reduction: int) -> UInt8[np.ndarray, "h w"]:

@@ -15,7 +15,6 @@ from augment.check import Check, Verdict, Window
 from augment.compose import Composite
 from augment.errors import PaintError, UnseenError
 from augment.grasps import find_grasps
-from augment.images import is_blank
 from augment.layers import (
     Layers,
     LayersWriter,
@@ -247,9 +246,7 @@ def _restage_camera(
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
                 alpha = layers.alpha(flow.recipe.preserve, clip.start, clip.stop)
-                untouched = scene.spared(clip.start, clip.stop)
-                untouched[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
-                keep, alpha = keep | untouched, np.where(untouched, np.uint8(0), alpha)
+                scene.spare(clip, keep, alpha)
             with clock("generate"):
                 backdrop = layers.backdrop(scene.behind(clip, keep), clip.start, clip.stop)
             with clock("compose"):
