@@ -1,9 +1,7 @@
 """Array operations on pictures and masks that more than one step needs."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8, UInt16
 from PIL import Image
 
 Warp = Float32[np.ndarray, "8"]
@@ -92,7 +90,7 @@ def translate(picture: Shaped[np.ndarray, "h w *c"], shift: Float32[np.ndarray, 
         whole = int(np.floor(distance))
         part = distance - whole
         size = picture.shape[axis]
-        near = np.take(picture, np.clip(np.arange(size) - whole, 0, size - 1), axis=axis)
+        near = np.take(picture, np.clip(np.arange(size) - whole, 0, size - 1), axis=axis) if whole else picture
         if part == 0:
             picture = near
             continue
@@ -207,7 +205,7 @@ def around(rows: Int64[np.ndarray, " n"], columns: Int64[np.ndarray, " m"], marg
 def is_blank(frame: UInt8[np.ndarray, "h w 3"]) -> bool:
     """Whether a frame shows nothing: black, as of a camera that drops out, or white, as in a flash."""
     stride = max(1, frame.shape[0] // 60)
-    seen = frame[::stride, ::stride]
+    seen = frame[::stride, ::stride].ravel()
     return bool(max(np.count_nonzero(seen < BLACK), np.count_nonzero(seen > WHITE)) > ALL * seen.size)
 
 
@@ -232,10 +230,9 @@ def reduced(picture: UInt8[np.ndarray, "H W *c"], factor: int) -> UInt8[np.ndarr
     """Every pixel the rounded mean of `factor` x `factor`, edges repeated."""
     if factor == 1:
         return picture
-    channels = _means(picture, factor)
-    small = np.empty((*channels[0].shape, *picture.shape[2:]), dtype=np.uint8)
-    for values, channel in zip(np.moveaxis(small.reshape(*small.shape[:2], -1), -1, 0), channels, strict=True):
-        values[:] = channel
+    height, width = (-(-size // factor) for size in picture.shape[:2])
+    small = np.empty((height, width, *picture.shape[2:]), dtype=np.uint8)
+    _reduce(picture, factor, np.moveaxis(small.reshape(height, width, -1), -1, 0))
     return small
 
 
@@ -247,6 +244,33 @@ def halved(values: Float32[np.ndarray, "*t H W"]) -> Float32[np.ndarray, "*t h w
     return np.asarray((rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25))
 
 
+def interpolated(picture: UInt8[np.ndarray, "h w"], factor: int) -> UInt8[np.ndarray, "H W"]:
+    """Every pixel as `factor` x `factor`, bilinear, edges repeated."""
+    height, width = picture.shape
+    values = np.pad(picture, 1, mode="edge").astype(np.uint16)
+    wide = np.empty((height + 2, factor * width), dtype=np.uint16)
+    large = np.empty((factor * height, factor * width), dtype=np.uint8)
+    for part in range(factor):
+        wide[:, part::factor] = _part(part, factor, values[:, :-2], values[:, 1:-1], values[:, 2:])
+    for part in range(factor):
+        large[part::factor] = _part(part, factor, wide[:-2], wide[1:-1], wide[2:])
+    return large
+
+
+def _part(
+    part: int,
+    parts: int,
+    before: UInt16[np.ndarray, "h w"],
+    here: UInt16[np.ndarray, "h w"],
+    after: UInt16[np.ndarray, "h w"],
+) -> UInt16[np.ndarray, "h w"]:
+    """One of the parts into which pixels are divided along an axis: a mean with the neighbour to which it is closer."""
+    aside = 2 * part + 1 - parts  # of the pixel's middle, in halves of a part
+    beside = before if aside < 0 else after
+    mixed = here * np.uint16(2 * parts - abs(aside)) + beside * np.uint16(abs(aside))
+    return np.asarray((mixed + np.uint16(parts)) // np.uint16(2 * parts))
+
+
 def enlarged(masks: Bool[np.ndarray, "t h w"], factor: int, height: int, width: int) -> Bool[np.ndarray, "t H W"]:
     """Every pixel as `factor` x `factor`, cut to a size."""
     count, rows, columns = masks.shape
@@ -256,32 +280,28 @@ def enlarged(masks: Bool[np.ndarray, "t h w"], factor: int, height: int, width: 
 
 def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int = 1) -> Float32[np.ndarray, "3 h w"]:
     """`reduced` as float32, in memory one channel after the other: arithmetic on it is much faster."""
-    channels = _means(picture, reduction)
-    floats = np.empty((3, *channels[0].shape), dtype=np.float32)
-    for values, channel in zip(floats, channels, strict=True):
-        values[:] = channel
+    floats = np.empty((3, *(-(-size // reduction) for size in picture.shape[:2])), dtype=np.float32)
+    _reduce(picture, reduction, floats)
     return floats
 
 
-def _means(picture: UInt8[np.ndarray, "H W *c"], factor: int) -> Sequence[UInt[np.ndarray, "h w"]]:
-    """Of `factor` x `factor` pixels, rounded, edges repeated; of each channel."""
-    height, width = picture.shape[:2]
-    picture = picture.reshape(height, width, -1)
+def _reduce(picture: UInt8[np.ndarray, "H W *c"], factor: int, into: Shaped[np.ndarray, "channels h w"]) -> None:
+    """Every pixel of every channel the rounded mean of `factor` x `factor`, edges repeated."""
+    picture = picture.reshape(*picture.shape[:2], -1)
     if factor == 1:
-        return list(np.moveaxis(picture, -1, 0))
-    beyond = (0, -height % factor), (0, -width % factor), (0, 0)
+        into[:] = np.moveaxis(picture, -1, 0)
+        return
+    beyond = (0, -picture.shape[0] % factor), (0, -picture.shape[1] % factor), (0, 0)
     picture = np.pad(picture, beyond, mode="edge") if np.any(beyond) else picture
     number = np.min_scalar_type(256 * factor**2).type  # the smallest that holds every sum
-    rows = picture[::factor].astype(number)
-    for down in range(1, factor):
+    rows = np.add(picture[::factor], picture[1::factor], dtype=number)
+    for down in range(2, factor):
         rows += picture[down::factor]
-    means = []
-    for channel in np.moveaxis(rows, -1, 0):
-        total = channel[:, ::factor] + number(factor**2 // 2)
-        for right in range(1, factor):
-            total += channel[:, right::factor]
-        means.append(total // number(factor**2))
-    return means
+    for channel, values in zip(into, np.moveaxis(rows, -1, 0), strict=True):
+        total = values[:, ::factor] + values[:, 1::factor]
+        for right in range(2, factor):
+            total += values[:, right::factor]
+        channel[:] = (total + number(factor**2 // 2)) // number(factor**2)
 
 
 def shares(mask: Bool[np.ndarray, "H W"], reduction: int) -> UInt8[np.ndarray, "h w"]:

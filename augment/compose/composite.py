@@ -79,7 +79,7 @@ class Composite:
                 near |= said > 0
             foreign = (shares(near, HALF) > 0) | warp(small.hole, small.warps[index])
             seen, old = planes(frame, HALF), planes(small.behind(small.clean, index))
-            light = self.light.left(seen, old, ~foreign, *near.shape)
+            light = self.light.left(seen, old, ~foreign, HALF)[: near.shape[0], : near.shape[1]]
             yield Shot(frame, keep[index], exact, inside, said, np.flatnonzero(near & ~exact), light)
 
     def _exact(self, keep: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -114,4 +114,7 @@ class Composite:
 
 def _shaded(picture: Picture, light: Picture) -> Picture:
     """A picture in the light that makes `light` of white."""
-    return np.asarray((np.multiply(picture, light, dtype=np.uint16) + 127) // 255, dtype=np.uint8)
+    lit = np.multiply(picture, light, dtype=np.uint16)
+    lit += np.uint16(127)
+    lit //= np.uint16(255)
+    return np.asarray(lit, dtype=np.uint8)
