@@ -1,7 +1,7 @@
 """Array operations on pictures and masks that more than one step needs."""
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, Shaped, UInt8, UInt16
 from PIL import Image
 
 Warp = Float32[np.ndarray, "8"]
@@ -31,9 +31,7 @@ def exposed(picture: UInt8[np.ndarray, "h w 3"], gain: Float32[np.ndarray, "3"])
 def grow(values: Shaped[np.ndarray, "*t h w"], radius: int) -> Shaped[np.ndarray, "*t h w"]:
     """Dilate masks, or values of at least 0, by a square of side `2 radius + 1` pixels."""
     greatest = np.bitwise_or if values.dtype == np.bool_ else np.maximum
-    for axis in (-1, -2) if radius else ():
-        values = _over_windows(greatest, values, radius, axis, repeated=False)
-    return values
+    return _over_squares(greatest, values, radius, repeated=False) if radius else values
 
 
 def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.ndarray, "*t h w"]:
@@ -43,33 +41,45 @@ def box_blur(values: Float32[np.ndarray, "*t h w"], radius: int) -> Float32[np.n
 
 def box_sum(values: Shaped[np.ndarray, "*t h w"], radius: int) -> Shaped[np.ndarray, "*t h w"]:
     """Likewise the sum; keeps the dtype, which has to hold it."""
-    for axis in (-1, -2) if radius else ():
-        values = _over_windows(np.add, values, radius, axis, repeated=True)
-    return values
+    return _over_squares(np.add, values, radius, repeated=True) if radius else values
+
+
+def _over_squares(
+    operation: np.ufunc, values: Shaped[np.ndarray, "*t h w"], radius: int, repeated: bool
+) -> Shaped[np.ndarray, "*t h w"]:
+    """An operation over the square of side `2 radius + 1` around each entry; beyond the edge it is repeated, or 0.
+
+    With its margin, a stack of pictures is one long row, in which what lies below is a picture's width further on.
+    """
+    height, width = values.shape[-2:]
+    padded = np.zeros((*values.shape[:-2], height + 2 * radius, width + 2 * radius), values.dtype)
+    rows, columns = slice(radius, radius + height), slice(radius, radius + width)
+    padded[..., rows, columns] = values
+    if repeated:
+        padded[..., rows, :radius], padded[..., rows, columns.stop :] = values[..., :1], values[..., -1:]
+        padded[..., :radius, :] = padded[..., radius : radius + 1, :]
+        padded[..., rows.stop :, :] = padded[..., rows.stop - 1 : rows.stop, :]
+    found = _over_windows(operation, padded.ravel(), 2 * radius + 1, 1)
+    found = _over_windows(operation, found, 2 * radius + 1, padded.shape[-1])
+    return found.reshape(padded.shape)[..., :height, :width]
 
 
 def _over_windows(
-    operation: np.ufunc,
-    values: Shaped[np.ndarray, "*t h w"],
-    radius: int,
-    axis: int,
-    repeated: bool,
-) -> Shaped[np.ndarray, "*t h w"]:
-    """An operation over the `2 radius + 1` entries around each, in windows of 1, 2, 4, 8 ... entries.
+    operation: np.ufunc, values: Shaped[np.ndarray, " n"], count: int, apart: int
+) -> Shaped[np.ndarray, " n"]:
+    """An operation over `count` entries, so far apart, from each on; in windows of 1, 2, 4, 8 ... of them.
 
-    Beyond the edge they are repeated, or there is nothing.
+    The last entries, with fewer than that behind them, mean nothing.
     """
-    before, after = (values.take([edge] * radius, axis) * repeated for edge in (0, -1))
-    windows = np.concatenate([before, values, after], axis).swapaxes(axis, 0)
-    count, done, width = values.shape[axis], 1, 2
-    result = windows[:count]
-    while width <= 2 * radius + 1:
-        windows = operation(windows[: -width // 2], windows[width // 2 :])
-        if (2 * radius + 1) & width:
-            result = operation(result, windows[done : done + count])
+    windows, found, done, width = values, values.copy(), 1, 2
+    whole = found[: len(values) - (count - 1) * apart]
+    while width <= count:
+        windows = operation(windows[: -width // 2 * apart], windows[width // 2 * apart :])
+        if count & width:
+            operation(whole, windows[done * apart :][: len(whole)], out=whole)
             done += width
         width *= 2
-    return result.swapaxes(0, axis)
+    return found
 
 
 def translate(picture: Shaped[np.ndarray, "h w *c"], shift: Float32[np.ndarray, "2"]) -> Shaped[np.ndarray, "h w *c"]:
@@ -80,7 +90,7 @@ def translate(picture: Shaped[np.ndarray, "h w *c"], shift: Float32[np.ndarray, 
         whole = int(np.floor(distance))
         part = distance - whole
         size = picture.shape[axis]
-        near = np.take(picture, np.clip(np.arange(size) - whole, 0, size - 1), axis=axis)
+        near = np.take(picture, np.clip(np.arange(size) - whole, 0, size - 1), axis=axis) if whole else picture
         if part == 0:
             picture = near
             continue
@@ -136,6 +146,8 @@ def carried(points: Float32[np.ndarray, "2 n"], by: Warp, height: int, width: in
 
 def unwarp(by: Float32[Warp, "*t"]) -> Float32[Warp, "*t"]:
     """The homography that takes back another."""
+    if not by[..., 2:].any():  # a shift
+        return -by
     return _numbers(np.linalg.inv(_matrix(by)))
 
 
@@ -193,7 +205,7 @@ def around(rows: Int64[np.ndarray, " n"], columns: Int64[np.ndarray, " m"], marg
 def is_blank(frame: UInt8[np.ndarray, "h w 3"]) -> bool:
     """Whether a frame shows nothing: black, as of a camera that drops out, or white, as in a flash."""
     stride = max(1, frame.shape[0] // 60)
-    seen = frame[::stride, ::stride]
+    seen = frame[::stride, ::stride].ravel()
     return bool(max(np.count_nonzero(seen < BLACK), np.count_nonzero(seen > WHITE)) > ALL * seen.size)
 
 
@@ -215,8 +227,13 @@ def resize(
 
 
 def reduced(picture: UInt8[np.ndarray, "H W *c"], factor: int) -> UInt8[np.ndarray, "h w *c"]:
-    """Every pixel the rounded mean of `factor` x `factor`."""
-    return np.asarray(Image.fromarray(picture).reduce(factor)) if factor > 1 else picture
+    """Every pixel the rounded mean of `factor` x `factor`, edges repeated."""
+    if factor == 1:
+        return picture
+    height, width = (-(-size // factor) for size in picture.shape[:2])
+    small = np.empty((height, width, *picture.shape[2:]), dtype=np.uint8)
+    _reduce(picture, factor, np.moveaxis(small.reshape(height, width, -1), -1, 0))
+    return small
 
 
 def halved(values: Float32[np.ndarray, "*t H W"]) -> Float32[np.ndarray, "*t h w"]:
@@ -227,6 +244,33 @@ def halved(values: Float32[np.ndarray, "*t H W"]) -> Float32[np.ndarray, "*t h w
     return np.asarray((rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25))
 
 
+def interpolated(picture: UInt8[np.ndarray, "h w"], factor: int) -> UInt8[np.ndarray, "H W"]:
+    """Every pixel as `factor` x `factor`, bilinear, edges repeated."""
+    height, width = picture.shape
+    values = np.pad(picture, 1, mode="edge").astype(np.uint16)
+    wide = np.empty((height + 2, factor * width), dtype=np.uint16)
+    large = np.empty((factor * height, factor * width), dtype=np.uint8)
+    for part in range(factor):
+        wide[:, part::factor] = _part(part, factor, values[:, :-2], values[:, 1:-1], values[:, 2:])
+    for part in range(factor):
+        large[part::factor] = _part(part, factor, wide[:-2], wide[1:-1], wide[2:])
+    return large
+
+
+def _part(
+    part: int,
+    parts: int,
+    before: UInt16[np.ndarray, "h w"],
+    here: UInt16[np.ndarray, "h w"],
+    after: UInt16[np.ndarray, "h w"],
+) -> UInt16[np.ndarray, "h w"]:
+    """One of the parts into which pixels are divided along an axis: a mean with the neighbour to which it is closer."""
+    aside = 2 * part + 1 - parts  # of the pixel's middle, in halves of a part
+    beside = before if aside < 0 else after
+    mixed = here * np.uint16(2 * parts - abs(aside)) + beside * np.uint16(abs(aside))
+    return np.asarray((mixed + np.uint16(parts)) // np.uint16(2 * parts))
+
+
 def enlarged(masks: Bool[np.ndarray, "t h w"], factor: int, height: int, width: int) -> Bool[np.ndarray, "t H W"]:
     """Every pixel as `factor` x `factor`, cut to a size."""
     count, rows, columns = masks.shape
@@ -235,8 +279,29 @@ def enlarged(masks: Bool[np.ndarray, "t h w"], factor: int, height: int, width: 
 
 
 def planes(picture: UInt8[np.ndarray, "H W 3"], reduction: int = 1) -> Float32[np.ndarray, "3 h w"]:
-    """The same as float32, in memory one channel after the other: arithmetic on it is much faster."""
-    return np.ascontiguousarray(np.moveaxis(reduced(picture, reduction), -1, 0), dtype=np.float32)
+    """`reduced` as float32, in memory one channel after the other: arithmetic on it is much faster."""
+    floats = np.empty((3, *(-(-size // reduction) for size in picture.shape[:2])), dtype=np.float32)
+    _reduce(picture, reduction, floats)
+    return floats
+
+
+def _reduce(picture: UInt8[np.ndarray, "H W *c"], factor: int, into: Shaped[np.ndarray, "channels h w"]) -> None:
+    """Every pixel of every channel the rounded mean of `factor` x `factor`, edges repeated."""
+    picture = picture.reshape(*picture.shape[:2], -1)
+    if factor == 1:
+        into[:] = np.moveaxis(picture, -1, 0)
+        return
+    beyond = (0, -picture.shape[0] % factor), (0, -picture.shape[1] % factor), (0, 0)
+    picture = np.pad(picture, beyond, mode="edge") if np.any(beyond) else picture
+    number = np.min_scalar_type(256 * factor**2).type  # the smallest that holds every sum
+    rows = np.add(picture[::factor], picture[1::factor], dtype=number)
+    for down in range(2, factor):
+        rows += picture[down::factor]
+    for channel, values in zip(into, np.moveaxis(rows, -1, 0), strict=True):
+        total = values[:, ::factor] + values[:, 1::factor]
+        for right in range(2, factor):
+            total += values[:, right::factor]
+        channel[:] = (total + number(factor**2 // 2)) // number(factor**2)
 
 
 def shares(mask: Bool[np.ndarray, "H W"], reduction: int) -> UInt8[np.ndarray, "h w"]:

@@ -287,8 +287,8 @@ class LayersWriter:
         problem: str | None = None,
     ) -> Layers:
         """The folder appears by one rename, when it is whole."""
-        Image.fromarray(plate).save(self._unfinished / "plate.png")
-        Image.fromarray(hole).save(self._unfinished / "hole.png")
+        (self._unfinished / "plate.png").write_bytes(encode(plate))
+        (self._unfinished / "hole.png").write_bytes(encode(hole))
         _write_per_frame(self._unfinished / "frames.csv", background)
         (self._unfinished / "about.json").write_text(self._about(made_from, background, problem))
         try:

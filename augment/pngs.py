@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -33,10 +34,11 @@ def add(archive: zipfile.ZipFile, frame: int, png: bytes) -> None:
     archive.writestr(zipfile.ZipInfo(_name(frame), ZIP_EPOCH), png)
 
 
-def encode(picture: Shaped[np.ndarray, "h w"]) -> bytes:
-    """A PNG of a mask or of grey levels."""
+def encode(picture: Shaped[np.ndarray, "h w *c"]) -> bytes:
+    """A PNG of a mask, of grey levels or of colours."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
+    # runs alone: a fifth of the time of a search for whatever repeats, and a tenth more bytes
+    Image.fromarray(picture).save(buffer, "PNG", compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 

@@ -68,18 +68,19 @@ class Composite:
         self, clip: Clip, masks: Masks, backdrop: Backdrop, alpha: UInt8[np.ndarray, "t h w"] | None
     ) -> Iterator[Shot]:
         keep = grow(masks, pixels(self.margin, masks.shape[1]))
-        said = np.zeros(keep.shape, np.uint8) if alpha is None else np.where(keep & ~masks, np.uint8(0), alpha)
+        alpha = np.zeros(keep.shape, np.uint8) if alpha is None else alpha
         small = backdrop.reduced(HALF)
         for index, frame in enumerate(clip.frames):
             inside = exact = self._exact(keep[index])
             near = grow(keep[index], pixels(self.band, len(frame)))
-            if said[index].any():
-                exact = np.where(said[index], said[index] == 255, inside)
-                near |= said[index] > 0
+            if (said := alpha[index]).any():
+                said = np.where(keep[index] & ~masks[index], np.uint8(0), said)
+                exact = np.where(said, said == 255, inside)
+                near |= said > 0
             foreign = (shares(near, HALF) > 0) | warp(small.hole, small.warps[index])
             seen, old = planes(frame, HALF), planes(small.behind(small.clean, index))
-            light = self.light.left(seen, old, ~foreign, *near.shape)
-            yield Shot(frame, keep[index], exact, inside, said[index], np.flatnonzero(near & ~exact), light)
+            light = self.light.left(seen, old, ~foreign, HALF)[: near.shape[0], : near.shape[1]]
+            yield Shot(frame, keep[index], exact, inside, said, np.flatnonzero(near & ~exact), light)
 
     def _exact(self, keep: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
         rim = pixels(self.rim, len(keep))
@@ -113,4 +114,7 @@ class Composite:
 
 def _shaded(picture: Picture, light: Picture) -> Picture:
     """A picture in the light that makes `light` of white."""
-    return np.asarray((np.multiply(picture, light, dtype=np.uint16) + 127) // 255, dtype=np.uint8)
+    lit = np.multiply(picture, light, dtype=np.uint16)
+    lit += np.uint16(127)
+    lit //= np.uint16(255)
+    return np.asarray(lit, dtype=np.uint8)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
 
-from augment.images import box_blur, pixels
+from augment.images import box_blur, interpolated, pixels
 
 GAMMA = 2.2
 DARKEST = 0.05  # contact shadows are deep; less than this is noise
@@ -39,25 +39,24 @@ class Light:
         seen: Float32[np.ndarray, "3 h w"],
         expected: Float32[np.ndarray, "3 h w"],
         background: Bool[np.ndarray, "h w"],
-        height: int,
-        width: int,
+        factor: int,
     ) -> UInt8[np.ndarray, "H W 3"]:
         """What the frame's light makes of white, 0..255 as recorded: 255 where none is lost, or without `shadows`.
 
         Known on the background, interpolated elsewhere. Shadows have a colour, that of the light which is left in them:
         the channels lose light in one proportion, which is the same all over a frame.
 
-        `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded, perhaps reduced.
-        `background`: True where the frame shows the plate's surfaces for sure.
+        `seen`, `expected`: the frame and the clean plate at its exposure, 0..255 as recorded, reduced by `factor`.
+        `background`: True where the frame shows the plate's surfaces for sure. The light is `factor` times as large.
         """
         if not self.shadows:
-            return np.full((height, width, 3), 255, dtype=np.uint8)
+            return np.full((*(factor * size for size in background.shape), 3), 255, dtype=np.uint8)
         ratios = (seen + 2) / (expected + 2)
         mean = ratios.mean(axis=0)
         known = background & ((np.abs(ratios - mean) < DRIFT) & (expected > DARK)).all(axis=0)
         light = self._smooth(np.clip(mean, 0, np.float32(1.1)) ** np.float32(GAMMA), known.astype(np.float32))
         grey = np.rint(255 * light ** np.float32(1 / GAMMA)).astype(np.uint8)
-        large = Image.fromarray(grey).resize((width, height), Image.Resampling.BILINEAR)
+        large = Image.fromarray(interpolated(grey, factor))
         large.putpalette(self._tints(_colour(ratios, mean, known)).tobytes())
         return np.asarray(large.convert("RGB"))
 
@@ -76,7 +75,7 @@ class Light:
         far = _average(linear[coarse], weight[coarse], 2 * radius, np.float32(1))
         light = _average(linear, weight, radius, _enlarged(far, *linear.shape))
         faded = light + (1 - light) * _ramp((light - self.lit) / (1 - self.lit))
-        return np.clip(np.where(light > self.lit, faded, light), np.float32(DARKEST), 1)
+        return np.asarray(np.clip(faded, np.float32(DARKEST), 1))
 
 
 def _colour(

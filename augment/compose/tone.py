@@ -20,7 +20,8 @@ def matched(
     linear light, where the clean plate is known.
     """
     known = ~hole if not hole.all() else np.ones_like(hole)
-    ours, theirs = ((plate[known].astype(np.float32) / 255) ** np.float32(GAMMA) for plate in (clean, new))
+    linear = (np.arange(256, dtype=np.float32) / 255) ** np.float32(GAMMA)
+    ours, theirs = (linear[plate[known]] for plate in (clean, new))
     factor = np.clip((ours.mean(axis=0) + 1e-3) / (theirs.mean(axis=0) + 1e-3), 1 / (1 + most), 1 + most)
     return exposed(new, factor.astype(np.float32) ** np.float32(1 / GAMMA))
 

@@ -9,13 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
-from PIL import Image
 
 from augment.check import Check, Verdict, Window
 from augment.compose import Composite
 from augment.errors import PaintError, UnseenError
 from augment.grasps import find_grasps
-from augment.images import is_blank
 from augment.layers import (
     Layers,
     LayersWriter,
@@ -31,13 +29,14 @@ from augment.pipeline.new_scene import Filmed, NewScene
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover, uncover_behind
 from augment.plan import Recipe, Step, content_hash, make_plan
+from augment.pngs import encode
 from augment.scene import Survey, find_alpha, measure_grain
 from augment.segment import Segmenter
 from augment.types import Plan, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 8  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
+SCHEMA = 9  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"
@@ -237,7 +236,7 @@ def _restage_camera(
     with clock("generate"):
         scene = NewScene.make(filmed, flow.recipe.of(plan))
         scene = replace(scene, plate=flow.composite.toned(scene.plate, layers.plate, layers.hole))
-    Image.fromarray(scene.plate).save(folder / f"{file_name(frames.camera)}.plate.png")
+    (folder / f"{file_name(frames.camera)}.plate.png").write_bytes(encode(scene.plate))
     watch, support = flow.check.watch(frames), _support(flow.recipe, plan, filmed)
     path = frames_file(folder, frames.camera)
     window = scene.clip * max(1, WINDOW_BYTES // (frames.height * frames.width * 3 * scene.clip))
@@ -247,9 +246,7 @@ def _restage_camera(
                 clip = frames.read(start, min(start + window, len(frames)))
                 keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
                 alpha = layers.alpha(flow.recipe.preserve, clip.start, clip.stop)
-                untouched = scene.spared(clip.start, clip.stop)
-                untouched[[is_blank(frame) for frame in clip.frames]] = True  # nothing to see, nothing to restage
-                keep, alpha = keep | untouched, np.where(untouched, np.uint8(0), alpha)
+                scene.spare(clip, keep, alpha)
             with clock("generate"):
                 backdrop = layers.backdrop(scene.behind(clip, keep), clip.start, clip.stop)
             with clock("compose"):

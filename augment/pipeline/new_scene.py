@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from augment.images import exposed, unwarp, warp
+from augment.images import exposed, is_blank, unwarp, warp
 from augment.layers import Layers
 from augment.plan import Step
 from augment.scene import fill_smoothly
@@ -106,11 +106,16 @@ class NewScene:
         """Frames that have to be asked for together; 1 where that does not matter."""
         return int(np.lcm.reduce([1, *(step.generator.clip for step, _ in self.shots)]))
 
-    def spared(self, start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
-        """What stays as recorded of frames `start:stop` because no step changes it."""
-        if not self.untouched.any():
-            return np.zeros((stop - start, *self.untouched.shape), dtype=np.bool_)
-        return np.stack([warp(self.untouched, by) for by in self.filmed.layers.warps[start:stop]])
+    def spare(self, clip: Clip, keep: Bool[np.ndarray, "t h w"], alpha: UInt8[np.ndarray, "t h w"]) -> None:
+        """Keep as well what no step changes, and frames that show nothing."""
+        anything = self.untouched.any()
+        for index, frame in enumerate(clip.frames):
+            if is_blank(frame):
+                keep[index], alpha[index] = True, 0
+            elif anything:
+                untouched = warp(self.untouched, self.filmed.layers.warps[clip.start + index])
+                keep[index] |= untouched
+                alpha[index][untouched] = 0
 
     def behind(self, clip: Clip, keep: Bool[np.ndarray, "t h w"]) -> Plate | UInt8[np.ndarray, "t h w 3"]:
         """The new plate, or where frames are painted one by one, the new backgrounds of these."""

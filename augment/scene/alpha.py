@@ -93,13 +93,13 @@ class ThinParts:
     def _found(self, first: int, last: int) -> UInt8[np.ndarray, "t h w"]:
         """Each by itself; one frame in `EVERY` tells whether those around it are looked at."""
         clip = self.scene.frames.read(first, last)
-        keep = np.logical_or.reduce([track.read(first, last) for track in self.tracks])
-        found = np.zeros(keep.shape, dtype=np.uint8)
+        found = np.zeros(clip.frames.shape[:3], dtype=np.uint8)
 
         def look(index: int) -> bool:
-            frame = clip.frames[index]
-            if keep[index].any() and not is_blank(frame):
-                found[index] = thin_parts(frame, *self.scene.at(first + index), keep[index])
+            frame, number = clip.frames[index], first + index
+            keep = np.logical_or.reduce([track.read(number, number + 1)[0] for track in self.tracks])
+            if keep.any() and not is_blank(frame):
+                found[index] = thin_parts(frame, *self.scene.at(number), keep)
             return bool(found[index].any())
 
         around = {index: range(max(0, index - EVERY + 1), index + EVERY) for index in range(0, len(clip), EVERY)}

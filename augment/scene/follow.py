@@ -9,7 +9,7 @@ from augment.images import Warp, greatest_displacement, is_blank
 from augment.scene.lens import USUAL
 from augment.scene.plate import median_plate
 from augment.scene.register import Registration
-from augment.scene.samples import lay_over, take_samples
+from augment.scene.samples import take_samples
 from augment.scene.track import Places
 from robot_io.types import FrameSource
 
@@ -30,7 +30,7 @@ def rests(pictures: Pictures, track: Places) -> bool:
     if np.abs(track - np.median(track, axis=0)).max() > QUIET:
         return False
     some, still = list(pictures.values())[::2], np.zeros(8, dtype=np.float32)
-    registration = Registration.of(median_plate(lay_over(some, np.tile(still, (len(some), 1)))))
+    registration = Registration.of(median_plate(some))
     shifts = np.stack([registration.shift(picture, still) for picture in some])
     return bool(np.abs(shifts - np.median(shifts, axis=0)).max() < ALREADY_SHARP)
 
@@ -46,7 +46,7 @@ def follow(frames: FrameSource, pictures: Pictures, near: Places, sway: float) -
     """
     warps = np.pad(near * np.float32(frames.height), ((0, 0), (0, 6)))
     first = {index: picture for index, picture in pictures.items() if 3 * index <= len(frames)} or pictures
-    registration = Registration.of(median_plate(take_samples(first, warps)))
+    registration = Registration.of(median_plate(take_samples(first, warps).pictures))
     for index, frame in _shown(frames):
         warps[index] = registration.shift(frame, warps[index])
     warps -= np.median(warps, axis=0)
@@ -71,7 +71,7 @@ def _refined(
     frames: FrameSource, pictures: Pictures, warps: Float32[Warp, "t"], bend: float
 ) -> tuple[Float32[Warp, "t"], float]:
     """Homographies near `warps`, against a plate of pictures moved back by those; and how much the picture bends."""
-    registration = Registration.of(median_plate(take_samples(pictures, warps)), bend)
+    registration = Registration.of(median_plate(take_samples(pictures, warps).pictures), bend)
     warps, curvatures, shown = warps.copy(), np.zeros((len(warps), 8, 8), dtype=np.float32), []
     for index, frame in _shown(frames):
         warps[index], curvatures[index] = registration.fit(frame, warps[index])

@@ -1,5 +1,7 @@
 """The clean plate: what the camera would see with nobody there."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float32, Int, UInt8
 
@@ -12,19 +14,23 @@ from augment.scene.samples import Samples
 LEAST_HIDDEN = 0.005  # of the samples: that much tells the colours of what hides the background
 WORKING_HEIGHT = 240  # pixels: which sample shows the background is decided at about this size
 
+Picture = UInt8[np.ndarray, "h w 3"]
 
-def median_plate(samples: Samples) -> UInt8[np.ndarray, "h w 3"]:
+
+def median_plate(pictures: Sequence[Picture] | UInt8[np.ndarray, "n h w 3"]) -> Picture:
     """Per-pixel median, the upper one of two: quick, and good enough to register to."""
-    median = np.zeros(samples.pictures.shape[1:], dtype=np.uint8)
-    for bit in (128, 64, 32, 16, 8, 4, 2, 1):  # of the greatest value that half of the samples reach
-        reached = np.zeros(median.shape, dtype=np.uint16)
-        for picture in samples.pictures:
-            reached += picture >= (median | np.uint8(bit))
-        median |= np.where(2 * reached >= len(samples.pictures), np.uint8(bit), np.uint8(0))
+    median = np.zeros(pictures[0].shape, dtype=np.uint8)
+    number, half = np.min_scalar_type(len(pictures)), (len(pictures) + 1) // 2
+    for bit in (128, 64, 32, 16, 8, 4, 2, 1):  # of the greatest value that half of the pictures reach
+        higher = median | np.uint8(bit)
+        reached = np.zeros(median.shape, dtype=number)
+        for picture in pictures:
+            reached += (picture >= higher).view(np.uint8)
+        np.copyto(median, higher, where=reached >= half)
     return median
 
 
-def clean_plate(samples: Samples, shadows_known: bool) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
+def clean_plate(samples: Samples, shadows_known: bool) -> tuple[Picture, Bool[np.ndarray, "h w"]]:
     """Per pixel, the mean of those uncovered samples that look alike and show the background.
 
     A mode rather than a median, because an object that rests in one place for a third of the time pulls a median
@@ -58,7 +64,7 @@ def _foreign(samples: Samples, modes: Modes) -> Float32[np.ndarray, "2 h w"]:
     return np.asarray(likeness(hidden, seen)[np.stack(found)])
 
 
-def _mean_around(samples: Samples, centre: Int[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+def _mean_around(samples: Samples, centre: Int[np.ndarray, "h w"]) -> Picture:
     """Mean of the uncovered samples that look like the one that `centre` names."""
     planes = channels_first(samples)
     return np.moveaxis(mean_of_alike(planes, ~samples.covered, sample_at(planes, centre)), 0, -1)

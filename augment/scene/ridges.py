@@ -59,10 +59,11 @@ def _likely(seen: Picture, behind: Picture, apart: int) -> Mask:
     found = np.zeros((height, width), dtype=np.bool_)
     for channel in range(3):  # all at once takes ten times as long
         away = np.subtract(seen[..., channel], behind[..., channel], dtype=np.int16)
+        above, below = away + np.int16(LIKELY), away - np.int16(LIKELY)
         for here, sides in _beside(height, width, apart):
-            (one, other), middle = (away[side] for side in sides), away[here]
-            found[here] |= np.minimum(one, other) - middle > LIKELY
-            found[here] |= middle - np.maximum(one, other) > LIKELY
+            one, other = (away[side] for side in sides)
+            found[here] |= np.minimum(one, other) > above[here]
+            found[here] |= np.maximum(one, other) < below[here]
     return found
 
 

@@ -35,6 +35,8 @@ class Samples:
 
     def without(self, tracks: Sequence[MaskTrack]) -> "Samples":
         """The same, with what the tracks of the recording hide marked as covered."""
+        if not tracks:
+            return self
         masks = np.zeros_like(self.covered)
         for number, (index, back) in enumerate(zip(self.indices, unwarp(self.warps), strict=True)):
             for track in tracks:
@@ -43,20 +45,18 @@ class Samples:
 
     def behind(self, masks: Bool[np.ndarray, "n h w"]) -> "Samples":
         """The same, with what masks of all pictures hold marked as hidden, and with a margin as covered."""
-        covered = self.covered | grow(masks, pixels(MASK_MARGIN, masks.shape[1]))
+        margin = pixels(MASK_MARGIN, masks.shape[1])
+        covered = self.covered | np.stack([grow(mask, margin) for mask in masks])  # by itself, each fits the cache
         return replace(self, covered=covered, hidden=self.hidden | masks)
 
     def exposed_like(self, reference: UInt8[np.ndarray, "h w 3"]) -> "Samples":
         """The same at the exposure of a plate."""
-        levels = np.arange(256, dtype=np.float32)
-        pictures = []
-        for picture in self.pictures:
+        levels, pictures = np.arange(256, dtype=np.float32), np.empty_like(self.pictures)
+        for picture, exposed in zip(self.pictures, pictures, strict=True):
             gains = exposure(picture, reference)
-            table = np.rint(np.minimum(levels / gains[:, None], 255))
-            if (table != levels).any():
-                picture = np.asarray(Image.fromarray(picture).point(table.astype(int).ravel().tolist()))
-            pictures.append(picture)
-        return replace(self, pictures=np.stack(pictures))
+            table = np.rint(np.minimum(levels / gains[:, None], 255)).astype(int)
+            exposed[:] = Image.fromarray(picture).point(table.ravel().tolist())
+        return replace(self, pictures=pictures)
 
     def reduced(self, factor: int) -> "Samples":
         """Every pixel the mean of `factor` x `factor`; covered where any of them is."""
@@ -103,6 +103,8 @@ def lay_over(pictures: Sequence[UInt8[np.ndarray, "h w 3"]], warps: Float32[Warp
 
 def _beyond(height: int, width: int, by: Warp) -> Bool[np.ndarray, "h w"]:
     """Pixels that lie outside the frame once it is moved back."""
+    if not by.any():
+        return np.zeros((height, width), dtype=np.bool_)
     y = (np.arange(height, dtype=np.float32) - np.float32((height - 1) / 2))[:, None]
     x = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
     down, right = destinations(by, y, x)

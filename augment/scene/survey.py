@@ -88,7 +88,7 @@ class Survey:
         warps = between_others(warps, strays)
         fitting = {index: picture for index, picture in pictures.items() if not strays[index]}
         samples = take_samples(fitting or pictures, warps)
-        plate = median_plate(samples)
+        plate = median_plate(samples.pictures)
         unrest = _unrest(samples, plate)
         stability = self._classify(warps, frames, unrest / self.unrest)
         gains = np.ones((len(frames), 3), dtype=np.float32)
@@ -133,7 +133,7 @@ def _gains(small: UInt8[np.ndarray, "t H W 3"], background: Background) -> Float
 
 def _likeness(samples: Samples, plate: UInt8[np.ndarray, "h w 3"]) -> float:
     """Share of the picture that usually looks like the plate."""
-    difference = np.abs(median_plate(samples).astype(np.int16) - plate).max(axis=-1)
+    difference = np.abs(median_plate(samples.pictures).astype(np.int16) - plate).max(axis=-1)
     return float((difference < SAME).mean())
 
 

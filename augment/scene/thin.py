@@ -44,11 +44,14 @@ def _connected(ridges: Ridges, keep: Mask) -> Mask:
     near = grow(keep, pixels(BAND, height))
     far = ~grow(near, max(LEAST_FAR, pixels(FAR, height)))
     pieces, count = ndimage.label(grow(ridges.found, pixels(GAP, height)), np.ones((3, 3)))
-    sizes = [np.bincount(pieces[where & ~near], minlength=count + 1) for where in (ridges.found, ridges.sure)]
-    ends = np.stack([np.bincount(pieces[where], minlength=count + 1) for where in (near, far)])
+    where = np.flatnonzero(pieces)  # few: all that follows is quick
+    piece, near, far, found, sure = (mask.take(where) for mask in (pieces, near, far, ridges.found, ridges.sure))
+    sizes = [np.bincount(piece[those & ~near], minlength=count + 1) for those in (found, sure)]
+    ends = np.stack([np.bincount(piece[those], minlength=count + 1) for those in (near, far)])
     good = (ends > 0).all(axis=0) & (sizes[1] >= SURE * sizes[0])
-    good[0] = False
-    return np.asarray(good[pieces] & ridges.found)
+    connected = np.zeros(ridges.found.shape, dtype=np.bool_)
+    connected.put(where, good[piece] & found)
+    return connected
 
 
 def _matte(seen: Picture, behind: Picture, hidden: Mask, ridge: Mask, scale: int) -> UInt8[np.ndarray, "h w"]:

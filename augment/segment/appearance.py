@@ -30,6 +30,8 @@ class Surface:
 
     def exposed(self, gain: Float32[np.ndarray, "3"]) -> "Surface":
         """The same in a frame of another exposure; a brighter one saturates."""
+        if (gain == 1).all():
+            return self
         smooth = np.minimum(gain[:, None, None] * self.smooth, np.float32(255))
         return Surface(smooth, gain[:, None, None] * self.texture, gain.mean() * self.slope)
 
@@ -46,12 +48,18 @@ def texture(smooth: Float32[np.ndarray, "3 h w"]) -> Float32[np.ndarray, "3 h w"
 
 def _mean(picture: Float32[np.ndarray, "3 h w"], apart: int) -> Float32[np.ndarray, "3 h w"]:
     """Of 3 x 3 pixels that lie so far apart, edges repeated."""
-    for axis in (1, 2):
-        total = picture.copy()
-        values, sums = np.moveaxis(picture, axis, 0), np.moveaxis(total, axis, 0)
-        sums[apart:] += values[:-apart]
-        sums[:-apart] += values[apart:]
-        sums[:apart] += values[0]
-        sums[-apart:] += values[-1]
-        picture = total
-    return np.asarray(picture * np.float32(1 / 9))
+    mean = np.empty_like(picture)
+    for values, found in zip(picture, mean, strict=True):  # one channel fits the cache
+        rows = _sums(values, apart)
+        found[:] = _sums(rows.T, apart).T * np.float32(1 / 9)
+    return mean
+
+
+def _sums(values: Float32[np.ndarray, "n m"], apart: int) -> Float32[np.ndarray, "n m"]:
+    """Of each row and those so far before and after it."""
+    sums = values.copy(order="K")
+    sums[apart:] += values[:-apart]
+    sums[:-apart] += values[apart:]
+    sums[:apart] += values[0]
+    sums[-apart:] += values[-1]
+    return sums

@@ -6,9 +6,8 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
-from PIL import Image
 
-from augment.images import bounds, halved, is_blank, warp
+from augment.images import bounds, halved, interpolated, is_blank, warp
 from augment.segment.appearance import Surface, smoothed, texture
 from augment.segment.base import Segmenter
 from augment.segment.painted import painted_roles
@@ -162,8 +161,6 @@ def _around(changed: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
 
 def _lay(belief: Float32[np.ndarray, "h w"], mask: Bool[np.ndarray, "H W"], corner: list[int], factor: int) -> None:
     """Put belief, enlarged, into an empty mask, from a corner on."""
-    levels = Image.fromarray(np.rint(127.5 + 127 * belief).astype(np.uint8))
-    height, width = (factor * size for size in belief.shape)
-    part = mask[corner[0] : corner[0] + height, corner[1] : corner[1] + width]
-    large = levels.resize((width, height), Image.Resampling.BILINEAR)
-    np.greater(np.asarray(large)[: part.shape[0], : part.shape[1]], 127, out=part)
+    large = interpolated(np.rint(127.5 + 127 * belief).astype(np.uint8), factor)
+    part = mask[corner[0] : corner[0] + large.shape[0], corner[1] : corner[1] + large.shape[1]]
+    np.greater(large[: part.shape[0], : part.shape[1]], 127, out=part)

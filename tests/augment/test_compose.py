@@ -46,7 +46,7 @@ def disc(radius: int, y: int, x: int) -> np.ndarray:
 def ratio(seen: np.ndarray, background: np.ndarray, light: Light | None = None) -> np.ndarray:
     """Of linear light, (h, w, 3), in a picture of the wall, known on the background."""
     recorded = planes(np.clip(np.rint(seen), 0, 255).astype(np.uint8))
-    left = (light or Light()).left(recorded, planes(wall(0)), background, HEIGHT, WIDTH)
+    left = (light or Light()).left(recorded, planes(wall(0)), background, 1)
     return (left / 255) ** GAMMA
 
 

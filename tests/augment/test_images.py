@@ -2,16 +2,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from augment.images import (
     box_blur,
+    box_sum,
     colours,
     destinations,
     displacements,
     exposed,
     grow,
+    interpolated,
     is_blank,
     pixels,
+    planes,
+    reduced,
     rescaled,
     resize,
     shares,
@@ -71,6 +76,8 @@ def test_a_homography_is_taken_back() -> None:
     y, x = np.random.default_rng(0).uniform(-30, 30, (2, 50)).astype(np.float32)
     there_and_back = destinations(unwarp(TURN), *destinations(TURN, y, x))
     np.testing.assert_allclose(there_and_back, (y, x), atol=1e-4)
+    shift = np.array([0.3, -2, 0, 0, 0, 0, 0, 0], np.float32)
+    np.testing.assert_array_equal(unwarp(shift), -shift)
     many = np.stack([TURN, 2 * TURN])
     np.testing.assert_array_equal(unwarp(many), np.stack([unwarp(TURN), unwarp(2 * TURN)]))
     there_and_back = warp(warp(wall(0, 40, 60), TURN), unwarp(TURN)).astype(int)
@@ -115,6 +122,38 @@ def test_box_blur_keeps_the_mean_inside() -> None:
     values = np.zeros((11, 11), np.float32)
     values[5, 5] = 9
     assert box_blur(values, 1)[4:7, 4:7] == pytest.approx(np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 10), (3, 6, 9)])
+@pytest.mark.parametrize("radius", [0, 1, 2, 5])
+def test_sums_and_greatest_values_are_those_of_the_square_around(shape: tuple[int, ...], radius: int) -> None:
+    values = np.random.default_rng(0).integers(0, 256, shape)
+    window, axes = 2 * (2 * radius + 1,), (-2, -1)
+    margin = [(0, 0)] * (len(shape) - 2) + [(radius, radius)] * 2
+    squares = np.lib.stride_tricks.sliding_window_view(np.pad(values, margin, mode="edge"), window, axes)
+    np.testing.assert_array_equal(box_sum(values, radius), squares.sum(axis=axes))
+    np.testing.assert_array_equal(grow(values, radius), squares.max(axis=axes))
+    masks = squares > 200
+    np.testing.assert_array_equal(grow(values > 200, radius), masks.any(axis=axes))
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 5])
+def test_a_reduced_pixel_is_the_rounded_mean_of_those_it_stands_for(factor: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (13, 18, 3), dtype=np.uint8)
+    whole = np.pad(picture, [(0, -13 % factor), (0, -18 % factor), (0, 0)], mode="edge")
+    blocks = whole.reshape(len(whole) // factor, factor, -1, factor, 3).mean(axis=(1, 3))
+    expected = np.floor(blocks + 0.5 + 1e-9)
+    np.testing.assert_array_equal(reduced(picture, factor), expected)
+    np.testing.assert_array_equal(reduced(picture[..., 1], factor), expected[..., 1])
+    np.testing.assert_array_equal(planes(picture, factor), np.moveaxis(expected, -1, 0))
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 6])
+def test_pictures_are_interpolated_as_by_pillow(factor: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (9, 12), dtype=np.uint8)
+    theirs = Image.fromarray(picture).resize((12 * factor, 9 * factor), Image.Resampling.BILINEAR)
+    # by thirds and sixths, Pillow rounds some halves down
+    np.testing.assert_allclose(interpolated(picture, factor).astype(int), theirs, atol=factor % 3 == 0)
 
 
 def test_lengths_follow_the_height() -> None:
