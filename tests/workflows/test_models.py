@@ -51,6 +51,16 @@ def test_every_pack_can_be_read_and_pins_what_it_can(name: str) -> None:
             assert part.source.startswith("package:") or part.megabytes
 
 
+@pytest.mark.parametrize("name", PACKS)
+def test_what_was_made_for_another_base_does_not_come_along(name: str) -> None:
+    own = _config.build_pack(_config.load("models", [f"models={name}"]))
+    both = _config.build_pack(_config.load("models", [f"models=[tabletop,{name}]"]))
+    came = {role: both.components[role].source for role in ("base", "controlnet", "policy") if role in both.components}
+    expected = own if own.base else _config.build_pack(_config.load("models", ["models=tabletop"]))
+    assert came == {role: expected.components[role].source for role in came}
+    assert came.keys() == expected.components.keys() & {"base", "controlnet", "policy"}
+
+
 def test_packs_can_be_put_together(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "models=[tabletop,sd21]"]) == 2
     said = capsys.readouterr().out

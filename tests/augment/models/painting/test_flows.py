@@ -411,7 +411,7 @@ def test_weights_in_pieces_are_examined_and_read(tmp_path: Path) -> None:
             ),
             2_080_241_664,
         ),
-        # 23.8 GB in bfloat16, as published
+        # 23.8 GB in bfloat16; published is "about 24 GB"
         (
             lambda: FluxTransformer2DModel(in_channels=384, out_channels=64, guidance_embeds=True),
             11_902_391_360,
