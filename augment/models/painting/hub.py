@@ -39,7 +39,8 @@ def open_hub(folders: Mapping[str, Path], runtime: Runtime) -> LatentPainter:
             )
     base = family.base(folders["base"], runtime)
     control = family.controlnet(folders["controlnet"], base) if family.controlnet and "controlnet" in folders else None
-    policy = family.policy(folders["policy"], base) if family.policy and "policy" in folders else None
+    with silently():
+        policy = family.policy(folders["policy"], base) if family.policy and "policy" in folders else None
     return painter_of(base, control, policy, runtime)
 
 
