@@ -86,6 +86,8 @@ class Layers:
     height: int
     width: int
     stability: Stability
+    unrest: float
+    """Fraction of the height: how far parts of registered frames typically lie from where the plate has them."""
     moves: tuple[tuple[int, int], ...]
     """Frames `start:stop` in which a moving camera moves."""
     tracks: tuple[StoredTrack, ...]
@@ -165,12 +167,16 @@ class Layers:
 
     def masks(self, start: int, stop: int) -> dict[Role, Bool[np.ndarray, "t h w"]]:
         """Every role's mask."""
-        return {role: self._union({role}, start, stop) for role in sorted(self.roles)}
+        return {role: self.mask(role, start, stop) for role in sorted(self.roles)}
+
+    def mask(self, role: Role, start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
+        """Union of a role's tracks; empty masks where it has none."""
+        return self._union({role}, start, stop)
 
     def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
         seen = np.zeros((self.height, self.width), dtype=np.bool_)
         for start in range(0, self.length if role in self.roles else 0, WINDOW):
-            for index, mask in enumerate(self._union({role}, start, start + WINDOW), start):
+            for index, mask in enumerate(self.mask(role, start, start + WINDOW), start):
                 seen |= warp(mask, unwarp(self.warps[index]))
         return seen
 
@@ -221,7 +227,7 @@ def open_layers(folder: Path) -> Layers:
     )
     moves = tuple((start, stop) for start, stop in about["moves"])
     stability, grain = Stability(about["stability"]), tuple(about["grain"])
-    return Layers(folder, about["camera"], *shape, stability, moves, tracks, grain, about["problem"])
+    return Layers(folder, about["camera"], *shape, stability, about["unrest"], moves, tracks, grain, about["problem"])
 
 
 def write_layers(

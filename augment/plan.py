@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from math import gcd
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from augment.errors import RequestError
-from augment.types import Deals, Generates, Plan, PlannedStep, Role
+from augment.types import Deals, Generates, Granularity, Plan, PlannedStep, Role
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Recipe:
     """Roles whose pixels stay as recorded."""
     steps: tuple[Step, ...]
     """Carried out in order; each gets the picture that the one before it made."""
+    moving: Granularity | None = None
+    """How cameras that move are painted, frame by frame or by clips; None: they stay as recorded."""
 
     def __post_init__(self) -> None:
         if self.variants < 1:
@@ -48,6 +50,8 @@ class Recipe:
                 )
         for name in self._alternatives or [""]:
             _check_order(self._with(name))
+        if self.moving:
+            self._check_moving(self.moving)
 
     def dealt(self, deal: Deals) -> tuple[Step, ...]:
         """The steps of one variant: of those with a weight the one whose card is dealt, and all others."""
@@ -58,6 +62,28 @@ class Recipe:
         """The steps that a plan of this recipe carries out."""
         steps = {step.name: step for step in self.steps}
         return [(steps[planned.name], planned) for planned in plan.steps]
+
+    def filmed(self, plan: Plan) -> list[tuple[Step, PlannedStep]] | None:
+        """The same before a camera that moves; None where that stays as recorded, or a step makes plates only."""
+        if self.moving is None:
+            return None
+        steps = []
+        for step, planned in self.of(plan):
+            generator = step.generator.frame_by_frame(self.moving)
+            if generator is None:
+                return None
+            steps.append((replace(step, generator=generator), planned))
+        return steps
+
+    def _check_moving(self, granularity: Granularity) -> None:
+        if granularity == Granularity.PLATE:
+            raise RequestError("recipe.moving=plate; one plate serves no camera that moves: clip, frame, or null")
+        plates = [step.name for step in self.steps if step.generator.frame_by_frame(granularity) is None]
+        if all(any(step.name in plates for step in self._with(name)) for name in self._alternatives or [""]):
+            raise RequestError(
+                f"recipe.moving={granularity}, but recipe.steps.{plates[0]} makes one plate for all frames; leave it "
+                "out, or take a recipe that paints, such as recipe=outpaint"
+            )
 
     @property
     def _alternatives(self) -> dict[str, int]:

@@ -22,6 +22,7 @@ __all__ = [
     "Filler",
     "Footage",
     "Generates",
+    "Granularity",
     "KeyFrame",
     "MaskTrack",
     "Plan",
@@ -33,6 +34,17 @@ __all__ = [
 
 
 PLATE = 3  # axes of a plate
+
+
+class Granularity(StrEnum):
+    """What is painted at a time."""
+
+    PLATE = "plate"
+    """One background for all frames of a camera."""
+    CLIP = "clip"
+    """Each frame by itself, with the noise and composition of its neighbours."""
+    FRAME = "frame"
+    """Each frame by itself."""
 
 
 class Stability(StrEnum):
@@ -132,8 +144,6 @@ class Footage:
     keep: Bool[np.ndarray, "t h w"]
     behind: UInt8[np.ndarray, "t h w 3"]
     """The clean plate behind each of them, or what earlier steps of the recipe made of it."""
-    warps: Float32[Warp, "t"]
-    """How the plate lies on each of them."""
 
 
 @runtime_checkable
@@ -150,6 +160,10 @@ class SceneView(Protocol):
     def plate(self) -> UInt8[np.ndarray, "h w 3"]: ...
     def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
         """Where a role is seen in any frame, on the plate."""
+        ...
+
+    def region_in(self, index: int, role: Role) -> Bool[np.ndarray, "h w"]:
+        """The same as frame `index` of the recording shows it; before a camera that moves, what is seen in it alone."""
         ...
 
     @property
@@ -188,7 +202,8 @@ class Generates(Protocol):
     def identity(self) -> dict[str, Any]: ...
     def remarks(self) -> list[str]: ...
     def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
-    def untouched(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
+    def untouched(self, scene: SceneView, index: int) -> Bool[np.ndarray, "h w"] | None: ...
+    def frame_by_frame(self, granularity: Granularity) -> "Generates | None": ...
     @property
     def clip(self) -> int: ...
     def __call__(

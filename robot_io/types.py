@@ -51,6 +51,11 @@ class Clip:
     def stop(self) -> int:
         return self.start + len(self.frames)
 
+    def part(self, which: slice) -> "Clip":
+        """Some of its frames in a row, `which` counted from its first."""
+        start, stop, _ = which.indices(len(self))
+        return Clip(self.camera, self.start + start, self.frames[start:stop], self.timestamps[start:stop])
+
     def __repr__(self) -> str:
         return f"Clip({self.camera!r}, {self.start}:{self.stop}, {self.frames.shape[1]}x{self.frames.shape[2]})"
 

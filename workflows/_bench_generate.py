@@ -10,11 +10,11 @@ from typing import Any
 
 from augment.errors import RequestError
 from augment.generate import Outpaint
-from augment.generate.painted import FRAME, PLATE
 from augment.models.packs import Pack
 from augment.models.runtime import Runtime
 from augment.pipeline import Flow
 from augment.plan import Step
+from augment.types import Granularity
 from robot_io import open_dataset
 from robot_io.atomic import remove
 from workflows import _bench_plates, _config
@@ -70,7 +70,7 @@ def painting(pack: Pack, runtime: Runtime, granularity: str, steps: int) -> Flow
 
 
 def _episodes(folder: Path, pack: Pack, gauge: Any, amount: Amount) -> Iterator[str]:
-    plate, frame = (painting(pack, gauge.runtime, way, amount.steps) for way in (PLATE, FRAME))
+    plate, frame = (painting(pack, gauge.runtime, way, amount.steps) for way in (Granularity.PLATE, Granularity.FRAME))
     yield (
         f"One camera of {amount.height}x{amount.width}, gzipped HDF5; a small model, {amount.steps} steps, one "
         "candidate. Seconds of stage generate, of an episode, of a frame:"

@@ -28,7 +28,7 @@ from augment.plan import Recipe, Step
 from augment.prompts import PromptBank, Room
 from augment.scene import Survey
 from augment.segment import SEGMENTERS, Grounded
-from augment.types import Role
+from augment.types import Granularity, Role
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 PATH_KEYS = (
@@ -56,9 +56,9 @@ def load(workflow: str, overrides: Sequence[str]) -> DictConfig:
     for key, value in groups.items():
         _check_option(key, value)
     base = _compose(workflow, [f"{key}={value}" for key, value in groups.items()])
-    for key, _ in pairs:
+    for key, value in pairs:
         if key not in groups:
-            _check_key(base, key)
+            _check_key(base, key, value)
     config = _compose(workflow, [f"{key}={_quoted(key, value)}" for key, value in pairs])
     if "models" in groups:
         config.models.name = groups["models"]  # as it is said again, in messages
@@ -114,7 +114,8 @@ def build_perception(config: DictConfig) -> Perception:
     if isinstance(segment, Grounded):
         segment = replace(segment, pack=build_pack(config), runtime=build_runtime(config))
     segment.check()
-    return Perception(typed(Survey, config.scene, "scene"), segment)
+    moving = flag(config, "moving") if "moving" in config else _moving(config) is not None
+    return Perception(typed(Survey, config.scene, "scene"), segment, moving=moving)
 
 
 def build_pack(config: DictConfig) -> Pack:
@@ -222,7 +223,16 @@ def _recipe(config: DictConfig) -> Recipe:
     for role in roles:
         if role not in set(Role):
             raise RequestError(_unknown("recipe.preserve", str(role), list(Role)))
-    return Recipe(whole_number(config, "recipe.variants"), tuple(Role(role) for role in roles), tuple(steps))
+    preserve = tuple(Role(role) for role in roles)
+    return Recipe(whole_number(config, "recipe.variants"), preserve, tuple(steps), _moving(config))
+
+
+def _moving(config: DictConfig) -> Granularity | None:
+    """How cameras that move are painted; None where they stay as recorded. Raises RequestError."""
+    name = text(config, "recipe.moving")
+    if name is not None and name not in set(Granularity):
+        raise RequestError(_unknown("recipe.moving", name, [Granularity.CLIP, Granularity.FRAME, "null"]))
+    return Granularity(name) if name else None
 
 
 def _generator(config: DictConfig, options: DictConfig, where: str) -> Generator:
@@ -332,7 +342,7 @@ def _options_of(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group).glob("[!_]*.yaml"))
 
 
-def _check_key(config: DictConfig, key: str) -> None:
+def _check_key(config: DictConfig, key: str, value: str) -> None:
     node: Any = config
     parts = key.split(".")
     for depth, part in enumerate(parts):
@@ -342,7 +352,8 @@ def _check_key(config: DictConfig, key: str) -> None:
         if part not in list(node):  # `in node` is false for required keys that are not given yet
             raise RequestError(f"unknown key {key!r}; {where} has: {', '.join(map(str, node))}{_hint(part, node)}")
         node = None if OmegaConf.is_missing(node, part) else node[part]
-    if isinstance(node, DictConfig):
+    left_out = value == "null" and parts[0] == "models"  # a pack without one of its networks
+    if isinstance(node, DictConfig) and not left_out:
         raise RequestError(f"{key!r} is a section; set one of {', '.join(f'{key}.{name!s}' for name in node)}")
 
 

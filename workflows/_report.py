@@ -14,7 +14,7 @@ from augment.pipeline import Flow, Schedule
 from augment.pipeline.episode import prepare
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.summary import measured
-from augment.types import Role
+from augment.types import Role, Stability
 from robot_io.formats.base import Dataset
 from robot_io.types import FrameSource, Part
 from workflows.preview import spread
@@ -47,7 +47,7 @@ def _stories(flow: Flow, source: Dataset, root: Path, made: Mapping[str, Sequenc
         for camera in sorted({camera for part in parts for camera in part.files}):
             frames, layers = episode.cameras[camera], known[camera]
             shown = [part for part in parts if camera in part.files]
-            plates = {part.variant: _plate(part, camera) for part in shown}
+            plates = {part.variant: _plate(part, camera) for part in shown if layers.stability != Stability.MOVING}
             variants = {part.variant: source.frame_reader(episode_id, camera, part.files[camera]) for part in shown}
             title = f"{episode.name}, {camera}: {'; '.join(episode.language)}".rstrip(": ")
             yield Story(title, _sheet(flow, frames, layers, plates, variants), _animation(frames, variants))
@@ -66,16 +66,15 @@ def _sheet(
         overlay(clip, layers.masks(index, index + 1), layers.alpha(tuple(Role), index, index + 1))
         for clip, index in zip(recorded, indices, strict=True)
     ]
-    hole = np.where(layers.hole[..., None], np.uint8(255), layers.plate // 2)
     rows = [
         (f"recorded: frames {', '.join(map(str, indices))}", [clip[0] for clip in recorded]),
         (", ".join(track.title for track in layers.tracks), [clip[0] for clip in masked]),
-        (
-            f"clean plate, where it was never seen (white), and the new plates{_differ(plates)}",
-            [layers.plate, hole, *plates.values()],
-        ),
     ]
-    rows.append(("shadows that are carried over", [_shadows(flow, frames, layers, index) for index in indices]))
+    if layers.stability != Stability.MOVING:
+        hole = np.where(layers.hole[..., None], np.uint8(255), layers.plate // 2)
+        known = f"clean plate, where it was never seen (white), and the new plates{_differ(plates)}"
+        rows.append((known, [layers.plate, hole, *plates.values()]))
+        rows.append(("shadows that are carried over", [_shadows(flow, frames, layers, index) for index in indices]))
     for variant, restaged in variants.items():
         pictures = [restaged.read(index, index + 1).frames[0] for index in indices]
         rows.append((f"variant {variant}", pictures))

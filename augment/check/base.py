@@ -65,5 +65,5 @@ class Check(ABC):
             raise RequestError(f"check.attempts={self.attempts}; a variant is drawn at least once")
 
     @abstractmethod
-    def watch(self, frames: FrameSource) -> CameraCheck:
-        """Start on a recorded camera."""
+    def watch(self, frames: FrameSource, moves: bool = False) -> CameraCheck:
+        """Start on a recorded camera. `moves`: whether it does; then no two frames can be laid on each other."""

@@ -42,17 +42,16 @@ class DefaultCheck(Check):
     max_seam: float = 0.35
     """Greatest share of the outline of what is kept that has an edge where the recording has none."""
 
-    def watch(self, frames: FrameSource) -> CameraCheck:
+    def watch(self, frames: FrameSource, moves: bool = False) -> CameraCheck:
         promises = Promises(frames, self.min_keep, self.max_keep, self.min_keep_psnr)
-        reduced = (
-            Jumps(self.max_keep_jump),
+        by_frame = (Jumps(self.max_keep_jump), Change(self.min_change))
+        by_plate = (
             Residual(self.max_residual),
             Remains(self.max_old_scene),
             Contact(self.min_standing),
-            Change(self.min_change),
             Flicker(self.max_flicker),
         )
-        return _Together((promises, Seam(self.max_seam)), reduced)
+        return _Together((promises, Seam(self.max_seam)), by_frame if moves else (*by_frame, *by_plate))
 
 
 class _Together(CameraCheck):

@@ -10,7 +10,7 @@ from robot_io.types import FrameSource
 class NoCheck(Check):
     """`check=none`: accepts everything."""
 
-    def watch(self, frames: FrameSource) -> CameraCheck:
+    def watch(self, frames: FrameSource, moves: bool = False) -> CameraCheck:
         return _Accept()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from augment.types import Deals, Footage, SceneView
+from augment.types import Deals, Footage, Granularity, SceneView
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,12 @@ class Generator(ABC):
         """Where every plate of this camera shows something to stand on, whatever was drawn; None if that is unknown."""
         return None
 
-    def untouched(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None:
-        """Where every plate is the picture that it was made from, and frames may stay as recorded; None for nowhere."""
+    def untouched(self, scene: SceneView, index: int) -> Bool[np.ndarray, "h w"] | None:
+        """Where frame `index` may stay as recorded, since nothing is changed there; None for nowhere."""
+        return None
+
+    def frame_by_frame(self, granularity: Granularity) -> "Generator | None":
+        """The same by clips or frames, for cameras that move; None where it makes plates only."""
         return None
 
     def identity(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Edits of a region by words, the rest untouched: Blended Diffusion (Avrahami et al. 2022), of pixels or latents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +13,7 @@ from PIL import Image
 
 from augment.errors import RequestError
 from augment.generate.painted import RANKING, Mask, Painted, Picture, Shot, softened
-from augment.images import grow, pixels, warp
+from augment.images import grow, pixels
 from augment.models.doors import open_pixel_painter
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Steering
 from augment.models.places import content_of
@@ -72,19 +72,19 @@ class Blended(Painted):
     def painter(self) -> Painter:
         return open_pixel_painter(self.pack, self.runtime) if self.form == PIXEL else super().painter
 
-    def untouched(self, scene: SceneView) -> Mask:
-        return ~self._region(scene)
+    def untouched(self, scene: SceneView, index: int) -> Mask:
+        return ~self._region(partial(scene.region_in, index))
 
     def __call__(
         self, choices: Mapping[str, Any], scene: SceneView, picture: UInt8[np.ndarray, "h w 3"]
     ) -> UInt8[np.ndarray, "h w 3"]:
-        region = self._region(scene)
+        region = self._region(scene.region)
         canvas = self._canvas(scene, picture, region, 0)
         canvases = [replace(canvas, number=number) for number in range(self.candidates)]
         return self.best(choices, self.paint(choices, canvases, self._sampling(region)), ~region)
 
     def canvas(self, choices: Mapping[str, Any], scene: SceneView, shot: Shot, number: int) -> Canvas:
-        region = warp(self._region(scene), shot.warp) & ~shot.keep
+        region = self._region(partial(scene.region_in, shot.index)) & ~shot.keep
         return self._canvas(scene, np.where(shot.keep[..., None], shot.recorded, shot.behind), region, number)
 
     def _canvas(self, scene: SceneView, picture: Picture, region: Mask, number: int) -> Canvas:
@@ -94,11 +94,11 @@ class Blended(Painted):
         """Thin regions are painted larger at first, as what is narrower than a latent cell would be lost."""
         return replace(self.sampling, thin=bool(grow(~region, pixels(THIN / 2, len(region))).all()))
 
-    def _region(self, scene: SceneView) -> Mask:
-        """On the plate. What robot and objects hide of it in some frame is part of it."""
+    def _region(self, where: Callable[[Role], Mask]) -> Mask:
+        """What robot and objects hide of it in some frame is part of it, but before a camera that moves."""
         if self.region != SURROUNDINGS:
-            return scene.region(Role(self.region))
-        return np.asarray(~np.logical_or.reduce([scene.region(role) for role in STANDING]))
+            return where(Role(self.region))
+        return np.asarray(~np.logical_or.reduce([where(role) for role in STANDING]))
 
     def _scribbled(self, scene: SceneView, picture: Picture, region: Mask) -> Picture:
         drawn = self._drawing(scene)

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, UInt8
 from augment.errors import RequestError
 from augment.generate.base import Generator
 from augment.generate.ranking import Opinions, best_of, growth
-from augment.images import Warp, box_blur, grow, pixels
+from augment.images import box_blur, grow, pixels
 from augment.instructions import named_things
 from augment.models.doors import open_detector, open_judge, open_painter, open_segmenter
 from augment.models.finding import Finder
@@ -20,9 +20,8 @@ from augment.models.packs import Pack
 from augment.models.painting.base import NO_FEW_STEPS, Canvas, Painter, Sampler, Sampling, Start, Wording
 from augment.models.runtime import Runtime
 from augment.prompts import PromptBank, draw_prompt
-from augment.types import Deals, Footage, Role, SceneView
+from augment.types import Deals, Footage, Granularity, Role, SceneView
 
-PLATE, CLIP, FRAME = "plate", "clip", "frame"
 KEY_BITS = 128
 RANKING = ("clip", "detector", "segmenter")
 """Roles of a pack's networks that say which candidate is best."""
@@ -40,8 +39,8 @@ class Shot:
     """What of it stays."""
     behind: Picture
     """What lies behind that, and where nothing does."""
-    warp: Warp
-    """How the plate lies on it."""
+    index: int
+    """In the recording."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Painted(Generator):
     """The same for all variants; by default each gets its own from the prompt bank."""
     negative: str | None = None
     """What is not to be seen; by default what the bank says."""
-    granularity: str = PLATE
+    granularity: str = Granularity.PLATE
     """`plate` (one for all frames of a camera), `clip` (each frame by itself, with the noise and composition of its
     neighbours), `frame` (each by itself)."""
     frames: int = 16
@@ -81,7 +80,12 @@ class Painted(Generator):
 
     @property
     def clip(self) -> int:
-        return {PLATE: 0, CLIP: self.frames, FRAME: 1}[self.granularity]
+        return {Granularity.PLATE: 0, Granularity.CLIP: self.frames, Granularity.FRAME: 1}[
+            Granularity(self.granularity)
+        ]
+
+    def frame_by_frame(self, granularity: Granularity) -> "Painted":
+        return replace(self, granularity=granularity)
 
     def draw(self, rng: np.random.Generator, deal: Deals) -> dict[str, Any]:
         words = draw_prompt(self.prompts, deal) if self.prompt is None else {"prompt": self.prompt, "negative": ""}
@@ -95,10 +99,9 @@ class Painted(Generator):
         }
 
     def film(self, choices: Mapping[str, Any], scene: SceneView, footage: Footage) -> UInt8[np.ndarray, "t h w 3"]:
-        shots = map(Shot, footage.recorded, footage.keep, footage.behind, footage.warps)
-        canvases = [
-            self.canvas(choices, scene, shot, number // self.clip) for number, shot in enumerate(shots, footage.start)
-        ]
+        indices = range(footage.start, footage.start + len(footage.recorded))
+        shots = map(Shot, footage.recorded, footage.keep, footage.behind, indices)
+        canvases = [self.canvas(choices, scene, shot, shot.index // self.clip) for shot in shots]
         alike = [canvases[0], *(replace(canvas, lead=canvases[0]) for canvas in canvases[1:])]
         return np.stack(self.paint(choices, alike, self.sampling))
 
@@ -161,8 +164,8 @@ class Painted(Generator):
 
     def check(self) -> None:
         """Raises RequestError where a value is out of range, or weights are not there."""
-        if self.granularity not in (PLATE, CLIP, FRAME):
-            raise RequestError(f"unknown granularity={self.granularity}; known: {PLATE}, {CLIP}, {FRAME}")
+        if self.granularity not in set(Granularity):
+            raise RequestError(f"unknown granularity={self.granularity}; known: {', '.join(Granularity)}")
         if self.sampler not in set(Sampler):
             raise RequestError(f"unknown sampler={self.sampler}; known: {', '.join(Sampler)}")
         if self.frames < 1:

@@ -1,6 +1,6 @@
 """The flow, on one page: what happens to one episode. Knows neither executors nor formats."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from hashlib import blake2b
@@ -25,6 +25,7 @@ from augment.layers import (
     write_layers,
 )
 from augment.pipeline.cameras import at_once
+from augment.pipeline.moving import mask_moving
 from augment.pipeline.new_scene import Filmed, NewScene
 from augment.pipeline.stopwatch import Stopwatch
 from augment.pipeline.uncover import leave_out, uncover, uncover_behind
@@ -32,7 +33,7 @@ from augment.plan import Recipe, Step, content_hash, make_plan
 from augment.pngs import encode
 from augment.scene import Survey, find_alpha, measure_grain
 from augment.segment import Segmenter
-from augment.types import Plan, Stability
+from augment.types import Plan, PlannedStep, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
@@ -59,6 +60,8 @@ class Perception:
     segment: Segmenter
     companions: tuple[str, ...] = ()
     """Ids of the episodes that are asked, for every other one, whether they were filmed from the same pose."""
+    moving: bool = False
+    """Whether masks are also wanted of cameras that move."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Flow:
             "schema": SCHEMA,
             "seed": self.seed,
             "preserve": sorted(self.recipe.preserve),
+            **({"moving": self.recipe.moving} if self.recipe.moving else {}),
             "steps": {step.name: _step_identity(step) for step in self.recipe.steps},
             "scene": _options(self.perception.survey),
             "segment": self.perception.segment.identity(),
@@ -115,12 +119,18 @@ def prepare(perception: Perception, source: Source, episode_id: str, root: Path,
         companions = _companions(source, made_from[camera]["companions"], camera)
         _make_layers(perception, episode, camera, companions, folders[camera], made_from[camera], clock)
 
-    missing = [camera for camera, folder in folders.items() if not has_layers(folder)]
-    if perception.segment.shares_batches and len(missing) > 1:
-        at_once(make, missing, partial(source.open, episode_id), clock)
-    else:
-        for camera in missing:
-            make(camera, episode, clock)
+    _make_missing(perception, source, episode, folders, make, clock)
+    surveyed = {camera: open_layers(folder) for camera, folder in folders.items()}
+
+    def mask(camera: str, episode: Episode, clock: Stopwatch) -> None:
+        with clock("segment"):
+            mask_moving(perception.segment, episode, surveyed[camera], folders[camera], made_from[camera])
+
+    for camera, survey in surveyed.items():
+        if perception.moving and survey.stability == Stability.MOVING:
+            made_from[camera]["moving"] = True
+            folders[camera] = layers_folder(root, episode.id, camera, layers_key(made_from[camera]))
+    _make_missing(perception, source, episode, folders, mask, clock)
     return {camera: open_layers(folder) for camera, folder in folders.items()}
 
 
@@ -132,14 +142,16 @@ def restage(
         episode = source.open(plan.episode)
     results = {}
     for camera, known in layers.items():
-        if known.stability == Stability.MOVING:
+        steps = flow.recipe.filmed(plan) if known.stability == Stability.MOVING else flow.recipe.of(plan)
+        if steps is None:
             results[camera] = CameraResult(f"as recorded: the camera moves {_when(known)}")
         elif not known.tracks:
             problem = known.problem or NO_TRACKS
             results[camera] = CameraResult(f"as recorded: {problem}", Verdict(problem))
         else:
             try:
-                results[camera] = _restage_camera(flow, source, episode.cameras[camera], known, plan, folder, clock)
+                filmed = Filmed(known, episode.cameras[camera], frozenset(flow.recipe.preserve))
+                results[camera] = _restage_camera(flow, source, filmed, steps, plan, folder, clock)
             except PaintError as error:
                 frames_file(folder, camera).unlink(missing_ok=True)
                 results[camera] = CameraResult(f"as recorded: {error}", Verdict(str(error), redraw=True))
@@ -156,6 +168,22 @@ def _when(moving: Layers) -> str:
         return "all the time"
     frames = " and ".join(f"{start} to {stop - 1}" for start, stop in moving.moves)
     return f"(frames {frames} of {moving.length}; cut there, the rest can be restaged)"
+
+
+def _make_missing(
+    perception: Perception,
+    source: Source,
+    episode: Episode,
+    folders: Mapping[str, Path],
+    make: Callable[[str, Episode, Stopwatch], None],
+    clock: Stopwatch,
+) -> None:
+    missing = [camera for camera, folder in folders.items() if not has_layers(folder)]
+    if perception.segment.shares_batches and len(missing) > 1:
+        at_once(make, missing, partial(source.open, episode.id), clock)
+    else:
+        for camera in missing:
+            make(camera, episode, clock)
 
 
 def _made_from(perception: Perception, episode: Episode, camera: str) -> dict[str, Any]:
@@ -230,14 +258,21 @@ def _make_layers(
 
 
 def _restage_camera(
-    flow: Flow, source: Source, frames: FrameSource, layers: Layers, plan: Plan, folder: Path, clock: Stopwatch
+    flow: Flow,
+    source: Source,
+    filmed: Filmed,
+    steps: Sequence[tuple[Step, PlannedStep]],
+    plan: Plan,
+    folder: Path,
+    clock: Stopwatch,
 ) -> CameraResult:
-    filmed = Filmed(layers, frames, frozenset(flow.recipe.preserve))
+    layers, frames = filmed.layers, filmed.frames
     with clock("generate"):
-        scene = NewScene.make(filmed, flow.recipe.of(plan))
+        scene = NewScene.make(filmed, steps)
         scene = replace(scene, plate=flow.composite.toned(scene.plate, layers.plate, layers.hole))
-    (folder / f"{file_name(frames.camera)}.plate.png").write_bytes(encode(scene.plate))
-    watch, support = flow.check.watch(frames), _support(flow.recipe, plan, filmed)
+    if not filmed.moves:
+        (folder / f"{file_name(frames.camera)}.plate.png").write_bytes(encode(scene.plate))
+    watch, support = flow.check.watch(frames, filmed.moves), _support(scene)
     path = frames_file(folder, frames.camera)
     window = scene.clip * max(1, WINDOW_BYTES // (frames.height * frames.width * 3 * scene.clip))
     with source.frame_writer(plan.episode, frames.camera, path) as writer:
@@ -248,13 +283,15 @@ def _restage_camera(
                 alpha = layers.alpha(flow.recipe.preserve, clip.start, clip.stop)
                 scene.spare(clip, keep, alpha)
             with clock("generate"):
-                backdrop = layers.backdrop(scene.behind(clip, keep), clip.start, clip.stop)
-            with clock("compose"):
-                composed, exact = flow.composite(clip, keep, backdrop, alpha)
-            with clock("encode"):
-                decoded = writer.write(composed)
-            with clock("check"):
-                watch.see(Window(clip, composed, decoded, keep, exact, backdrop, support))
+                backdrops = list(scene.backdrops(clip, keep))
+            for part, backdrop in backdrops:
+                seen, kept = clip.part(part), keep[part]
+                with clock("compose"):
+                    composed, exact = flow.composite(seen, kept, backdrop, alpha[part])
+                with clock("encode"):
+                    decoded = writer.write(composed)
+                with clock("check"):
+                    watch.see(Window(seen, composed, decoded, kept, exact, backdrop, support))
     verdict = watch.verdict()
     if verdict.reason is None:
         return CameraResult(RESTAGED, verdict)
@@ -262,9 +299,9 @@ def _restage_camera(
     return CameraResult(f"as recorded: {verdict.reason}", verdict)
 
 
-def _support(recipe: Recipe, plan: Plan, scene: Filmed) -> Bool[np.ndarray, "h w"] | None:
+def _support(scene: NewScene) -> Bool[np.ndarray, "h w"] | None:
     """Where the new plate shows something to stand on, by the last step that knows."""
-    known = (step.generator.support(scene) for step, _ in reversed(recipe.of(plan)))
+    known = (step.generator.support(scene.filmed) for step, _ in reversed(scene.steps))
     return next((support for support in known if support is not None), None)
 
 

@@ -1,7 +1,7 @@
 """What generators see of a camera, and what they make of it: a plate, and where asked for a background per frame."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,15 +9,18 @@ from jaxtyping import Bool, UInt8
 
 from augment.images import exposed, is_blank, unwarp, warp
 from augment.layers import Layers
+from augment.pipeline.moving import own_backdrop, uncovered
 from augment.plan import Step
 from augment.scene import fill_smoothly
-from augment.types import Filler, Footage, KeyFrame, PlannedStep, Role
+from augment.types import Backdrop, Filler, Footage, KeyFrame, PlannedStep, Role, Stability
 from robot_io.types import Clip, FrameSource
 
 FOREGROUND = frozenset({Role.ROBOT, Role.OBJECT})
 LOOKS = 24  # frames among which the key frame is chosen
 
 Plate = UInt8[np.ndarray, "h w 3"]
+Pictures = UInt8[np.ndarray, "t h w 3"]
+Masks = Bool[np.ndarray, "t h w"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,17 @@ class Filmed:
             self._regions[role] = self.layers.region(role)
         return self._regions[role]
 
+    def region_in(self, index: int, role: Role) -> Bool[np.ndarray, "h w"]:
+        """As SceneView says."""
+        if self.moves:
+            return np.asarray(self.layers.mask(role, index, index + 1)[0])
+        return np.asarray(warp(self.region(role), self.layers.warps[index]))
+
+    @property
+    def moves(self) -> bool:
+        """Whether the camera does, so that no plate serves two of its frames."""
+        return self.layers.stability == Stability.MOVING
+
     @cached_property
     def kept(self) -> Bool[np.ndarray, "h w"]:
         roles = (self.preserve | {Role.OTHER}) - FOREGROUND
@@ -82,60 +96,65 @@ class NewScene:
 
     filmed: Filmed
     plate: Plate
-    """What the steps that make plates made."""
-    shots: Sequence[tuple[Step, PlannedStep]]
-    """Steps that go on from there, frame by frame."""
-    untouched: Bool[np.ndarray, "h w"]
-    """Where no step changes anything, on the plate: there frames stay as recorded."""
+    """What the steps that make plates made; of no meaning before a camera that moves."""
+    steps: Sequence[tuple[Step, PlannedStep]]
+    """Of the plan; those that make plates come first."""
 
     @classmethod
     def make(cls, filmed: Filmed, steps: Sequence[tuple[Step, PlannedStep]]) -> "NewScene":
         """Carry out the steps that make plates."""
         picture = filmed.plate
-        plates = [(step, planned) for step, planned in steps if not step.generator.clip]
-        for step, planned in plates:
-            picture = step.generator(planned.choices, filmed, picture)
-        untouched = np.ones(picture.shape[:2], dtype=np.bool_)
-        for step, _ in steps:
-            spared = step.generator.untouched(filmed)
-            untouched &= False if spared is None else spared
-        return cls(filmed, picture, steps[len(plates) :], untouched)
+        for step, planned in steps:
+            if not step.generator.clip:
+                picture = step.generator(planned.choices, filmed, picture)
+        return cls(filmed, picture, steps)
+
+    @property
+    def shots(self) -> list[tuple[Step, PlannedStep]]:
+        """Steps that go on from the plate, frame by frame."""
+        return [(step, planned) for step, planned in self.steps if step.generator.clip]
 
     @property
     def clip(self) -> int:
         """Frames that have to be asked for together; 1 where that does not matter."""
         return int(np.lcm.reduce([1, *(step.generator.clip for step, _ in self.shots)]))
 
-    def spare(self, clip: Clip, keep: Bool[np.ndarray, "t h w"], alpha: UInt8[np.ndarray, "t h w"]) -> None:
+    def spare(self, clip: Clip, keep: Masks, alpha: UInt8[np.ndarray, "t h w"]) -> None:
         """Keep as well what no step changes, and frames that show nothing."""
-        anything = self.untouched.any()
         for index, frame in enumerate(clip.frames):
-            if is_blank(frame):
-                keep[index], alpha[index] = True, 0
-            elif anything:
-                untouched = warp(self.untouched, self.filmed.layers.warps[clip.start + index])
-                keep[index] |= untouched
-                alpha[index][untouched] = 0
+            spared = np.ones_like(keep[index]) if is_blank(frame) else self._untouched(clip.start + index)
+            if spared is not None:
+                keep[index] |= spared
+                alpha[index][spared] = 0
 
-    def behind(self, clip: Clip, keep: Bool[np.ndarray, "t h w"]) -> Plate | UInt8[np.ndarray, "t h w 3"]:
-        """The new plate, or where frames are painted one by one, the new backgrounds of these."""
-        if not self.shots:
-            return self.plate
-        backdrop = self.filmed.layers.backdrop(self.plate, clip.start, clip.start + len(clip.frames))
-        behind = np.stack([backdrop.new_behind(index) for index in range(len(clip.frames))])
+    def _untouched(self, index: int) -> Bool[np.ndarray, "h w"] | None:
+        """Where frame `index` stays as recorded, whatever is drawn; None for nowhere."""
+        untouched = None
+        for step, _ in self.steps:
+            spared = step.generator.untouched(self.filmed, index)
+            if spared is None:
+                return None
+            untouched = spared if untouched is None else untouched & spared
+        return untouched
+
+    def backdrops(self, clip: Clip, keep: Masks) -> Iterator[tuple[slice, Backdrop]]:
+        """What lies behind frames of a window: all of them at once, or each by itself before a camera that moves."""
+        layers = self.filmed.layers
+        if not self.filmed.moves:
+            old = layers.backdrop(self.plate, clip.start, clip.stop)
+            behind = [old.new_behind(index) for index in range(len(clip))] if self.shots else []
+            new = self._film(clip, keep, np.stack(behind)) if self.shots else self.plate
+            yield slice(0, len(clip)), replace(old, new=new)
+            return
+        made = self._film(clip, keep, np.stack(list(map(uncovered, clip.frames, keep))))
+        for index, each in enumerate(zip(clip.frames, keep, made, strict=True)):
+            yield slice(index, index + 1), own_backdrop(*each)
+
+    def _film(self, clip: Clip, keep: Masks, behind: Pictures) -> Pictures:
+        """The new backgrounds of these frames, painted one by one over what lies behind them."""
         for step, planned in self.shots:
             length = step.generator.clip
             parts = [slice(start, start + length) for start in range(0, len(behind), length)]
-            behind = np.concatenate(
-                [
-                    step.generator.film(
-                        planned.choices,
-                        self.filmed,
-                        Footage(
-                            clip.start + part.start, clip.frames[part], keep[part], behind[part], backdrop.warps[part]
-                        ),
-                    )
-                    for part in parts
-                ]
-            )
+            footage = [Footage(clip.start + part.start, clip.frames[part], keep[part], behind[part]) for part in parts]
+            behind = np.concatenate([step.generator.film(planned.choices, self.filmed, each) for each in footage])
         return behind

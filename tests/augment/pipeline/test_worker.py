@@ -133,7 +133,7 @@ class Fussy(Check):
 
     accept: int = 1
 
-    def watch(self, frames: FrameSource) -> CameraCheck:
+    def watch(self, frames: FrameSource, moves: bool = False) -> CameraCheck:
         seen = Fussy.seen
         Fussy.seen += 1
         return Fixed(Verdict(None if seen == self.accept else f"attempt {seen} refused", redraw=True))
@@ -209,7 +209,7 @@ class Failing(Generator):
 class Supported(Check):
     """Refuses, and says how much support the new plate shows."""
 
-    def watch(self, frames: FrameSource) -> CameraCheck:
+    def watch(self, frames: FrameSource, moves: bool = False) -> CameraCheck:
         return Measure()
 
 

@@ -20,7 +20,7 @@ from augment.segment.grounded.cutouts import Cutout
 from augment.segment.grounded.difference import Difference
 from augment.segment.grounded.memory import doubtful
 from augment.segment.grounded.witness import Missed
-from augment.types import Background, MaskTrack, Role
+from augment.types import Background, MaskTrack, Role, Stability
 from robot_io.memory import ArrayMask
 from robot_io.types import Episode
 from tests.augment.segment.colours import (
@@ -272,3 +272,19 @@ def test_pictures_of_things_are_named_by_their_role(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "spoon.png")
     with pytest.raises(RequestError, match=r"spoon.png is of no role; name it <role>.<phrase>.png"):
         grounded(references=str(tmp_path)).check()
+
+
+def test_before_a_camera_that_moves_masks_are_found_where_asked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    wall = rng.integers(150, 250, (64, 256, 3)).astype(np.uint8)
+    frames = []
+    for index in range(16):
+        frame = painted(CUBE, arm(index))
+        behind = ~(is_colour(frame, "red cube") | is_colour(frame, "robot arm"))
+        frame[behind] = wall[:, 10 * index : 10 * index + 64][behind]
+        frames.append(frame)
+    perception = Perception(Survey(), grounded(), moving=True)
+    layers = prepare(perception, _Source(recording(frames)), "e" * 16, tmp_path, Stopwatch())["front"]
+    assert layers.stability == Stability.MOVING
+    assert_follows(recording(frames), layers.tracks)
+    assert {track.role for track in layers.tracks} == {Role.ROBOT, Role.OBJECT}
