@@ -107,6 +107,8 @@ def measure(
     yield f"{'':45}{'ours s':>9}{'plain s':>9}{'ratio':>8}{'target':>8}"
     for comparison in _comparisons(work, film, folder, repetitions):
         yield str(comparison)
+    for number in lengths:
+        yield str(_video(work, Film.painted(number, height, width), folder, repetitions))
     yield ""
     yield "From survey to check, one variant, nothing decoded or encoded:"
     yield f"{'frames':>8}{'seconds':>10}{'a frame':>10}"
@@ -123,15 +125,19 @@ def _comparisons(work: Work, film: Film, folder: Path, repetitions: int) -> Iter
     perceive, subtract = partial(work.perceive, film), partial(mog2, film.frames)
     yield compare("survey and masks / OpenCV MOG2", perceive, subtract, MASKS_TARGET)
     yield _composition(work, film, folder / "new.mp4", repetitions)
-    old, new = folder / "old.mp4", folder / "new.mp4"
-    encode(old, film.frames)
-    video = partial(restage_video, work, old, new), partial(recode_video, old, new)
-    yield compare("whole / decode and encode, H.264", *video, WHOLE_TARGET)
     make_recording(folder / "old.hdf5", *film.frames.shape[:3])
     dataset = open_dataset(folder / "old.hdf5")
     episode = dataset.entries[0].id
     hdf5 = partial(work.restage, dataset, episode), partial(recode, dataset, episode, folder / "new.frames")
     yield compare("whole / decode and encode, HDF5 with gzip", *hdf5, WHOLE_TARGET)
+
+
+def _video(work: Work, film: Film, folder: Path, repetitions: int) -> Comparison:
+    old, new = folder / "old.mp4", folder / "new.mp4"
+    encode(old, film.frames)
+    ways = partial(restage_video, work, old, new), partial(recode_video, old, new)
+    what = f"whole / decode and encode, H.264, {len(film.frames)} frames"
+    return side_by_side(what, *ways, WHOLE_TARGET, repetitions=repetitions)
 
 
 def _composition(work: Work, film: Film, path: Path, repetitions: int) -> Comparison:

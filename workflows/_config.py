@@ -114,8 +114,8 @@ def build_perception(config: DictConfig) -> Perception:
     if isinstance(segment, Grounded):
         segment = replace(segment, pack=build_pack(config), runtime=build_runtime(config))
     segment.check()
-    moving = flag(config, "moving") if "moving" in config else _moving(config) is not None
-    return Perception(typed(Survey, config.scene, "scene"), segment, moving=moving)
+    asked = _moving(config) is not None if "recipe" in config else "moving" in config and flag(config, "moving")
+    return Perception(typed(Survey, config.scene, "scene"), segment, moving=asked)
 
 
 def build_pack(config: DictConfig) -> Pack:
