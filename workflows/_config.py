@@ -56,9 +56,9 @@ def load(workflow: str, overrides: Sequence[str]) -> DictConfig:
     for key, value in groups.items():
         _check_option(key, value)
     base = _compose(workflow, [f"{key}={value}" for key, value in groups.items()])
-    for key, _ in pairs:
+    for key, value in pairs:
         if key not in groups:
-            _check_key(base, key)
+            _check_key(base, key, value)
     config = _compose(workflow, [f"{key}={_quoted(key, value)}" for key, value in pairs])
     if "models" in groups:
         config.models.name = groups["models"]  # as it is said again, in messages
@@ -332,7 +332,7 @@ def _options_of(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIGS / group).glob("[!_]*.yaml"))
 
 
-def _check_key(config: DictConfig, key: str) -> None:
+def _check_key(config: DictConfig, key: str, value: str) -> None:
     node: Any = config
     parts = key.split(".")
     for depth, part in enumerate(parts):
@@ -342,7 +342,7 @@ def _check_key(config: DictConfig, key: str) -> None:
         if part not in list(node):  # `in node` is false for required keys that are not given yet
             raise RequestError(f"unknown key {key!r}; {where} has: {', '.join(map(str, node))}{_hint(part, node)}")
         node = None if OmegaConf.is_missing(node, part) else node[part]
-    if isinstance(node, DictConfig):
+    if isinstance(node, DictConfig) and (value != "null" or parts[0] != "models"):  # a pack's network may be left out
         raise RequestError(f"{key!r} is a section; set one of {', '.join(f'{key}.{name!s}' for name in node)}")
 
 
