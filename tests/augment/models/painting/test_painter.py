@@ -1,5 +1,6 @@
 """What painters promise, by the real networks at a tiny size."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -231,12 +232,16 @@ def test_too_little_memory_halves_the_batch(painter: LatentPainter, monkeypatch:
         assert np.abs(one.astype(int) - other).max() <= 2
 
 
-def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(folders: dict[str, Path]) -> None:
+def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     painter = open_hub({"base": folders["base"]}, CPU)
     (reader,) = painter.base.readers
     long = " ".join(["table"] * 30)
     assert reader.cut("a blue table") == painter.cut("a blue table") == ""
     assert reader.cut(long).split() == ["table"] * 8
+    assert not caplog.records, "the library's own remark speaks of an error"
     assert torch.equal(reader([long])[0], reader([" ".join(["table"] * 22)])[0])
 
 
