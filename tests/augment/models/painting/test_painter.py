@@ -64,6 +64,22 @@ def test_what_is_kept_stays_exactly(
     assert np.abs(made[asked.keep == 0].astype(int) - asked.picture[asked.keep == 0]).mean() > 5
 
 
+@pytest.mark.parametrize("sampler", [Sampler.MULTISTEP, Sampler.DDIM, Sampler.ANCESTRAL])
+def test_with_all_to_paint_blending_changes_nothing_and_with_nothing_the_picture_comes_back(
+    painter: LatentPainter, sampler: Sampler
+) -> None:
+    sampling, nothing, whole = (
+        replace(BRIEF, sampler=sampler),
+        *(np.full((64, 64), keep, np.float32) for keep in (0, 1)),
+    )
+    blended, plain = (
+        painter([replace(canvas(), keep=nothing)], WORDS, replace(sampling, blend=blend), 7)[0]
+        for blend in (True, False)
+    )
+    assert np.array_equal(blended, plain)
+    assert np.array_equal(painter([replace(canvas(), keep=whole)], WORDS, sampling, 7)[0], canvas().picture)
+
+
 def test_few_steps_of_networks_that_were_distilled(folders: dict[str, Path]) -> None:
     painter, asked = open_hub({"base": folders["base"]}, CPU), canvas()
     (made,) = painter([asked], WORDS, replace(BRIEF, sampler=Sampler.FEW_STEP), 7)

@@ -1,5 +1,6 @@
 """Stable Diffusion by U-Nets denoises, blends, fills and is controlled as diffusers' own pipelines have it."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_blending_is_that_of_the_inpainting_pipeline(tmp_path: Path, kind: str) 
     blend = Blend(base.levels, source, steady(cells), NOISE)
     close(ours(base, noise, None, None, blend), made)
     assert torch.equal(made[(cells == 0).expand_as(made)], source[(cells == 0).expand_as(made)])
-    one_level_off = {s: t for t, s in zip(GRID[:-1], GRID[1:], strict=True)}
+    one_level_off = {s: t for t, s in pairwise(GRID)}
     wrong = ours(base, noise, None, None, lambda x, s: blend(x, s) if s == CLEAN else blend(x, one_level_off[s]))
     assert (wrong - made).abs().max() > 1e-2
 
