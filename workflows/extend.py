@@ -33,8 +33,9 @@ def main(config: Any) -> int:
     pack, runtime = _config.build_pack(config), _config.build_runtime(config)
     pack.check()
     painter = open_painter(pack, runtime)
-    if cut := painter.cut(wording.prompt):
-        sys.stderr.write(f"prompt is too long, and is read without: {cut}\n")
+    for name, said in (("prompt", wording.prompt), ("negative", wording.negative)):
+        if cut := painter.cut(said):
+            sys.stderr.write(f"{name} is too long, and is read without: {cut}\n")
     folder.mkdir(parents=True, exist_ok=True)
     failed = 0
     for number, path in enumerate(paths, 1):

@@ -279,8 +279,9 @@ def test_pictures_that_cannot_be_extended_stop_no_others(tmp_path: Path, capsys:
     weights = base / "unet" / "diffusion_pytorch_model.safetensors"
     good = weights.read_bytes()
     no_numbers(weights, "conv_in.weight")
-    assert main(["extend", *words]) == 3
+    assert main(["extend", *words, f"negative={'a red wall ' * 10}"]) == 3
     said = capsys.readouterr().err
+    assert "negative is too long, and is read without: " in said
     for name in ("a", "b"):
         assert f"{photos / name}.png: the networks painted values that are no numbers" in said
     assert not list((tmp_path / "wide").iterdir())
