@@ -21,7 +21,7 @@ WORKFLOWS = {
     "evaluate": "measure masks, plates and frames against what is true",
     "extend": "continue pictures beyond their frame by words, for recipe=photo",
     "train": "train detectors, segmenters and generators on rendered episodes, your own, or captioned pictures",
-    "bench": "measure: name=io, pipeline, scene, networks",
+    "bench": "measure: name=io, pipeline, scene, networks, generate",
 }
 
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, overrides: list[str]) -> int:
-    from augment.errors import RequestError, RunError
+    from augment.errors import PaintError, RequestError, RunError
     from robot_io import interruption
     from robot_io.errors import DatasetError, EpisodeError
     from workflows import _config
@@ -72,7 +72,7 @@ def _run(name: str, overrides: list[str]) -> int:
     except EpisodeError as error:
         _complain(str(error))
         return EXIT_BAD_EPISODE
-    except RunError as error:
+    except (RunError, PaintError) as error:
         _complain(str(error))
         return EXIT_ERROR
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from augment.errors import RequestError
+from augment.errors import PaintError, RequestError
 from augment.generate.extended import Margins, extended
 from augment.generate.photo import SUFFIXES
 from augment.models.doors import open_painter
@@ -15,9 +15,11 @@ from augment.models.painting.base import Sampler, Sampling, Start, Wording
 from augment.plan import random_for
 from workflows import _config
 
+EXIT_FAILED = 3
+
 
 def main(config: Any) -> int:
-    """Returns 0. Raises RequestError."""
+    """Returns 0, or 3 where the networks failed on a picture. Raises RequestError."""
     source, folder = _config.required_path(config, "pictures.path"), _config.required_path(config, "output.path")
     margins = _config.typed(Margins, config.margins, "margins")
     margins.check()
@@ -31,20 +33,29 @@ def main(config: Any) -> int:
     pack, runtime = _config.build_pack(config), _config.build_runtime(config)
     pack.check()
     painter = open_painter(pack, runtime)
-    if cut := painter.cut(wording.prompt):
-        sys.stderr.write(f"prompt is too long, and is read without: {cut}\n")
+    for name, said in (("prompt", wording.prompt), ("negative", wording.negative)):
+        if cut := painter.cut(said):
+            sys.stderr.write(f"{name} is too long, and is read without: {cut}\n")
     folder.mkdir(parents=True, exist_ok=True)
+    failed = 0
     for number, path in enumerate(paths, 1):
         made = folder / f"{path.stem}.png"
-        if not made.exists():
-            rng = random_for(seed, path.stem)
-            keys = [int.from_bytes(rng.bytes(16), "little") for _ in range(candidates)]
-            picture = extended(painter, _read(path), margins, wording, sampling, keys)
-            unfinished = made.with_name(f".{made.name}")
-            Image.fromarray(picture).save(unfinished, "png")
-            unfinished.replace(made)
-        sys.stdout.write(f"{number}/{len(paths)} {made}\n")
-    return 0
+        rng = random_for(seed, path.stem)
+        keys = [int.from_bytes(rng.bytes(16), "little") for _ in range(candidates)]
+        try:
+            if not made.exists():
+                _write(extended(painter, _read(path), margins, wording, sampling, keys), made)
+            sys.stdout.write(f"{number}/{len(paths)} {made}\n")
+        except PaintError as error:
+            sys.stderr.write(f"{path}: {error}\n")
+            failed += 1
+    return EXIT_FAILED if failed else 0
+
+
+def _write(picture: np.ndarray, path: Path) -> None:
+    unfinished = path.with_name(f".{path.name}")
+    Image.fromarray(picture).save(unfinished, "png")
+    unfinished.replace(path)
 
 
 def _wording(config: Any) -> Wording:

@@ -64,7 +64,10 @@ class Promises(CameraCheck):
             way_out = "nothing that moves was found, or no mask covers it; paint what stays (segment.keep_always)"
             return Verdict(f"keep mask is empty ({share:.3%} < {self._least_kept:.3%}): {way_out}", False, figures)
         if share > self._most_kept:
-            return Verdict(f"keep mask is full ({share:.1%} > {self._most_kept:.1%})", False, figures)
+            way_out = (
+                "nothing is left to change; preserve less, or paint the region that is edited (segment.keep_always)"
+            )
+            return Verdict(f"keep mask is full ({share:.1%} > {self._most_kept:.1%}): {way_out}", False, figures)
         if psnr < self._least_psnr:
             return Verdict(f"kept pixels have {psnr:.1f} dB after encoding (< {self._least_psnr} dB)", True, figures)
         return Verdict(None, False, figures)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import CLIPModel, CLIPTokenizer
 
-from augment.errors import RequestError
+from augment.errors import PaintError, RequestError
 from augment.models.hub import load, quietly
 from augment.models.runtime import Runtime
 
@@ -48,7 +48,10 @@ class Clip:
         words: str,
         masks: Sequence[Bool[np.ndarray, "h w"]] | None = None,
     ) -> Float32[np.ndarray, " n"]:
-        """As Judge promises; one by one, so that no distance depends on what else is asked."""
+        """As Judge promises; one by one, so that no distance depends on what else is asked.
+
+        Raises PaintError where one is no number.
+        """
         wholes = [np.ones(picture.shape[:2], dtype=np.bool_) for picture in pictures]
         with torch.inference_mode():
             said = self.read(words)
@@ -56,6 +59,8 @@ class Clip:
                 spherical(self.look(self.fitted(self._tensor(picture, mask))), said).item()
                 for picture, mask in zip(pictures, wholes if masks is None else masks, strict=True)
             ]
+        if not np.isfinite(far).all():
+            raise PaintError("CLIP finds distances from the words that are no numbers; get its weights anew")
         return np.array(far, dtype=np.float32)
 
     def read(self, words: str) -> Float[Tensor, "1 d"]:
@@ -66,7 +71,7 @@ class Clip:
 
     def cut(self, words: str) -> str:
         """What is beyond the longest words that are read; empty where all is read."""
-        numbers = self.tokenizer(words, add_special_tokens=False)["input_ids"]
+        numbers = self.tokenizer(words, add_special_tokens=False, verbose=False)["input_ids"]
         return str(self.tokenizer.decode(numbers[self.longest - 2 :]))
 
     def look(self, pixels: Float[Tensor, "n 3 side side"]) -> Float[Tensor, "n d"]:

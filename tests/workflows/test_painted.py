@@ -1,6 +1,8 @@
 """`recipe=outpaint` and `recipe=blended` through the front door, with the real networks at a tiny size."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -78,6 +80,35 @@ def test_surroundings_are_painted_at_every_granularity(
         assert flicker.min() > 5
 
 
+@pytest.mark.parametrize("recipe", ["outpaint", "blended_pixel"])
+def test_the_same_plan_gives_the_same_bytes_with_other_episodes_beside_it(
+    demos: Path, tmp_path: Path, pack: list[str], pixels: list[str], recipe: str
+) -> None:
+    words = [f"recipe={recipe}", "check=none", *(pack if recipe == "outpaint" else pixels)]
+    if recipe == "outpaint":
+        words += BRIEF
+    else:
+        painted = tmp_path / "painted"
+        painted.mkdir()
+        Image.new("L", (64, 48), 255).save(painted / "front.support.png")
+        words += ["recipe.steps.edit.steps=2", "recipe.steps.edit.candidates=2", f"segment.keep_always={painted}"]
+    two, one = tmp_path / "two.hdf5", tmp_path / "one.hdf5"
+    assert augment(demos, two, *words, "episodes=0,1") == 0
+    assert augment(demos, one, *words, "episodes=1") == 0
+    assert np.array_equal(frames(two, "demo_4"), frames(one, "demo_3"))
+    assert not np.array_equal(frames(two, "demo_4"), frames(two, "demo_1"))
+
+
+def test_other_processes_paint_the_same_bytes(demos: Path, tmp_path: Path, pack: list[str]) -> None:
+    here, there = tmp_path / "here.hdf5", tmp_path / "there.hdf5"
+    words = ["recipe=outpaint", *pack, *BRIEF, "limit=1"]
+    assert augment(demos, here, *words) == 0
+    said = [f"dataset.path={demos}", f"output.path={there}", "segment=recorded", *words]
+    command = [sys.executable, "-m", "workflows.cli", "augment", *said, "executor=serial"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert there.read_bytes() == here.read_bytes()
+
+
 def test_a_mixture_of_recipes(demos: Path, tmp_path: Path, pack: list[str]) -> None:
     out, photos = tmp_path / "out.hdf5", tmp_path / "photos"
     photos.mkdir()
@@ -98,9 +129,10 @@ def pixels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["models=blended_pixel_256", *parts, *whole, "models.device=cpu", "recipe.steps.edit.views=2"]
 
 
+@pytest.mark.parametrize("granularity", ["plate", "clip", "frame"])
 @pytest.mark.parametrize("form", ["latent", "pixel"])
 def test_edits_stay_within_their_region(
-    demos: Path, tmp_path: Path, pack: list[str], pixels: list[str], form: str
+    demos: Path, tmp_path: Path, pack: list[str], pixels: list[str], form: str, granularity: str
 ) -> None:
     out, painted = tmp_path / "out.hdf5", tmp_path / "painted"
     painted.mkdir()
@@ -110,10 +142,19 @@ def test_edits_stay_within_their_region(
     words = ["recipe=blended", *pack] if form == "latent" else ["recipe=blended_pixel", *pixels]
     words += ["recipe.steps.edit.steps=2", "recipe.steps.edit.candidates=2", "check=none"]
     words += ["recipe.steps.edit.prompt=a blue wooden table", f"segment.keep_always={painted}", "limit=1"]
+    words += [f"recipe.steps.edit.granularity={granularity}", "recipe.steps.edit.frames=4"]
     assert augment(demos, out, *words) == 0
     before, after = frames(out, "demo_0"), frames(out, "demo_3")
     assert np.array_equal(before[:, :28], after[:, :28])
     assert np.abs(after[:, 34:].astype(int) - before[:, 34:]).mean() > 10
+    flicker = np.abs(np.diff(after[:, 34:].astype(int), axis=0)).mean(axis=(1, 2, 3))  # the robot is above
+    within, between = np.delete(flicker, 3).max(), flicker[3]
+    if granularity == "plate":
+        assert flicker.max() < 1
+    elif granularity == "clip":  # frames 0 to 3 and 4 to 7 share their noise
+        assert within < between
+    else:
+        assert flicker.min() > 5
 
 
 def test_candidates_are_ranked_by_the_words_where_a_pack_has_clip(pack: list[str], pixels: list[str]) -> None:

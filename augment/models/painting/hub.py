@@ -15,7 +15,7 @@ from augment.models.painting.flow_hub import open_flux, open_stable_diffusion_3,
 from augment.models.painting.latent_model import LatentModel
 from augment.models.painting.levels import levels_of, prediction_of
 from augment.models.painting.painter import LatentPainter
-from augment.models.painting.parts import SCHEDULER, check_latents, check_same, clip_reader, load_part
+from augment.models.painting.parts import SCHEDULER, check_latents, check_same, check_words, clip_reader, load_part
 from augment.models.painting.policy import Composer, open_policy
 from augment.models.painting.settling import painter_of, settled, silently
 from augment.models.painting.text_to_image import TextToImage
@@ -57,6 +57,7 @@ def open_text_to_image(folder: Path, runtime: Runtime) -> TextToImage:
     unet, vae = load_part(UNet2DConditionModel, folder / "unet"), load_part(AutoencoderKL, folder / "vae")
     latents = vae.config.latent_channels
     check_latents(folder, unet, vae, {latents: "", 2 * latents + 1: " for inpainting"}, latents)
+    check_words(folder, unet, readers)
     where = str(folder / SCHEDULER)
     levels, prediction = levels_of(config, where), prediction_of(config, where)
     base = TextToImage(unet, vae=vae, readers=tuple(readers), levels=levels, prediction=prediction)

@@ -67,7 +67,7 @@ class LatentPainter(InBatches):
             keep = fit.masks([canvas.keep for canvas in canvases]).to(base.device)
             noise = Noise(key, tuple(canvas.number for canvas in canvases))
             latents = _Run(replace(painter, base=base), fit, wording, sampling, noise, canvases).latents(pixels, keep)
-            return fit.out(base.decode(numbers(latents)))
+            return fit.out(numbers(base.decode(numbers(latents))))
 
     def tile(self) -> bool:
         """As InBatches says."""

@@ -1,6 +1,7 @@
 """Parts of a folder as diffusers keeps it: networks with their weights, tokenizers with their text encoders."""
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from augment.models.painting.settling import silently
 from augment.models.weights import check_file
 
 SCHEDULER = Path("scheduler", "scheduler_config.json")
+COLOURS = 3
 
 
 def clip_reader(folder: Path, number: str, architecture: Any, layer: int | None = None) -> Reader:
@@ -68,8 +70,27 @@ def check_latents(folder: Path, network: Any, vae: Any, inputs: Mapping[int, str
             f"{folder}: the {name} gives {given} channels, for a vae of {latents} it has to be {outputs}; models with "
             "learned variance work on pixels, and are not opened here"
         )
-    if not vae.config.scaling_factor:
-        raise RequestError(f"{folder}: the vae's config.json has no scaling_factor; copy it from the model's page")
+    if vae.config.in_channels != COLOURS or vae.config.out_channels != COLOURS:
+        raise RequestError(
+            f"{folder}: the vae codes pictures of {vae.config.in_channels} channels as ones of "
+            f"{vae.config.out_channels}; it has to be {COLOURS} and {COLOURS}"
+        )
+    scale = vae.config.scaling_factor
+    if not (isinstance(scale, int | float) and 0 < scale < inf):
+        raise RequestError(
+            f"{folder}: the vae's config.json has scaling_factor={scale!r}; it has to be a number above 0: copy it "
+            "from the model's page"
+        )
+
+
+def check_words(folder: Path, network: Any, readers: Iterable[Reader]) -> None:
+    """Raises RequestError where a U-Net reads words of another width than the text encoders give beside each other."""
+    taken, given = network.config.cross_attention_dim, sum(reader.encoder.config.hidden_size for reader in readers)
+    if taken != given:
+        raise RequestError(
+            f"{folder}: the {type(network).__name__} reads words of {taken} numbers, the text encoders give {given}; "
+            "take those that it was trained with"
+        )
 
 
 def check_same(control: Any, network: Any, names: Iterable[str], folder: Path) -> None:

@@ -32,6 +32,6 @@ class Reader:
 
     def cut(self, prompt: str) -> str:
         """What of a prompt is beyond the longest that is read; empty where all is."""
-        numbers = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        numbers = self.tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"]
         read = self.tokenizer.model_max_length - self.tokenizer.num_special_tokens_to_add()
         return str(self.tokenizer.decode(numbers[read:]))

@@ -44,9 +44,15 @@ def test_outside_is_exact_before_any_paste(sampler, levels, fresh):
     assert (result - SOURCE)[~OUTSIDE].abs().max() > 0.1
 
 
-def test_outside_is_exact_with_a_real_network():
-    result = made(DDIM(), blending(MASK), unet())
-    assert torch.equal(result[OUTSIDE], SOURCE[OUTSIDE])
+@pytest.mark.parametrize("sampler", [DDIM(), Multistep()], ids=str)
+def test_laws_hold_with_a_real_network(sampler):
+    """Outside exact, one level off not; nothing to repaint gives the source; everything is no blending."""
+    blend, whole = blending(MASK), blending(torch.ones_like(MASK))
+    assert torch.equal(made(sampler, blend, unet())[OUTSIDE], SOURCE[OUTSIDE])
+    assert (made(sampler, blend, unet(), hook=one_level_off(blend)) - SOURCE)[OUTSIDE].abs().max() > 0.05
+    assert torch.equal(made(sampler, blending(0 * MASK), unet()), SOURCE)
+    plain = sample(sampler, SD, unet(), State(whole.background(800), 800), GRID, NOISE).x
+    assert torch.equal(made(sampler, whole, unet()), plain)
 
 
 def one_level_off(blend):

@@ -53,9 +53,18 @@ def test_refinements_invert_even_few_steps():
     assert errors[3] < 1e-4
 
 
+def test_the_label_is_that_of_the_formula():
+    """(1.2) with its root corrected: sqrt(1 / ab) x - sqrt(1 / ab - 1) e."""
+    inverted = invert(SD, unet(), PICTURE, grids.trailing(800, 4))
+    kept = SD.signal[800] ** 2
+    formula = (1 / kept) ** 0.5 * inverted.x - (1 / kept - 1) ** 0.5 * inverted.noise
+    assert (inverted.signal(SD) - formula).abs().max() < 1e-12 * formula.abs().max()
+    assert torch.equal(inverted.noise, unet()(inverted.x, 800))
+
+
+@pytest.mark.parametrize("denoise", [unet(), smooth(4)], ids=["unet", "smooth"])
 @both
-def test_it_says_where_it_is_and_what_is_there(levels):
-    denoise = smooth(4)
+def test_it_says_where_it_is_and_what_is_there(levels, denoise):
     inverted = invert(levels, denoise, PICTURE, grids.trailing(800, 10))
     assert inverted.level == 800
     assert torch.equal(inverted.noise, denoise(inverted.x, 800))

@@ -133,12 +133,13 @@ def test_any_start_is_a_start(sampler):
     assert asked == [743, 599, 399, 199]
 
 
-def test_truncation_is_exact_under_two_conditions_and_not_otherwise():
+@pytest.mark.parametrize("denoise", [unet(), smooth(4)], ids=["unet", "smooth"])
+def test_truncation_is_exact_under_two_conditions_and_not_otherwise(denoise):
     """ "t_s = T and no signal" against sampling from pure noise (methods.md 1.11, test 3)."""
     grid, signal = grids.trailing(999, 10), torch.zeros_like(START)
 
     def made(levels, x):
-        return sample(DDIM(), levels, smooth(4), State(x, 999), grid, NOISE).x
+        return sample(DDIM(), levels, denoise, State(x, 999), grid, NOISE).x
 
     plain = made(SD, START)
     rescaled = made(SD, renoise(SD, signal, 999, START / SD.noise[999]))
@@ -147,6 +148,36 @@ def test_truncation_is_exact_under_two_conditions_and_not_otherwise():
     assert torch.equal(made(zero, renoise(zero, signal, 999, START)), made(zero, START))
     assert 1 - SD.noise[999] == pytest.approx(0.00233, abs=1e-5)
     assert (made(SD, renoise(SD, signal, 999, START)) - plain).norm() > 1e-3 * plain.norm()
+
+
+def test_noise_decides_the_details_where_the_signal_is_given():
+    """In a world of coarse, strong and fine, weak detail whose posterior mean is known (methods.md 1.11, test 7).
+
+    Of what pictures differ by there, the share b / sqrt(a^2 S + b^2) is left to the noise: little of what is coarse.
+    """
+    side, level = 64, 800
+    frequency = torch.hypot(torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None]).double()
+    power = 100 * torch.exp(-((frequency / 0.08) ** 2)) + 0.05
+
+    def denoise(x, t):
+        (a, b), spectrum = SD.at(t), torch.fft.rfft2(x)
+        x0 = torch.fft.irfft2(spectrum * a * power / (a**2 * power + b**2), s=(side, side))
+        return (x - a * x0) / b
+
+    def share(difference, where):
+        spectrum = torch.fft.rfft2(difference).abs().square() / (2 * side**2 * power)
+        return float(spectrum[..., where].mean().sqrt())
+
+    policy, noise = normal(1, 1, side, side, seed=5).expand(8, -1, -1, -1), Noise(0, tuple(range(8)))
+    start = State(renoise(SD, policy, level, noise("start", level, policy)), level)
+    made = sample(DDIM(), SD, denoise, start, grids.strided(level, 1), noise).x
+    difference = made[::2] - made[1::2]
+    coarse, fine = frequency < 0.06, frequency > 0.3
+    assert share(difference, fine) == pytest.approx(1, rel=0.05), "as different as pictures of this world can be"
+    assert 0.1 < share(difference, coarse) < 0.75 * share(difference, fine)
+    a, b = SD.at(level)
+    expected = (b**2 / (a**2 * power + b**2))[coarse].mean().sqrt()
+    assert share(difference, coarse) == pytest.approx(float(expected), rel=0.15)
 
 
 @pytest.mark.parametrize("levels", [SD, rectified_flow()], ids=["diffusion", "flow"])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import CLIPImageProcessor, CLIPModel
 
-from augment.errors import RequestError
+from augment.errors import PaintError, RequestError
 from augment.models.base import Judge
 from augment.models.clip import Clip, open_hub, spherical
 from augment.models.doors import open_judge
@@ -85,6 +85,14 @@ def test_words_that_are_too_long_are_cut(clip: Clip) -> None:
     assert clip.cut(long).split() == ["table"] * 38
     assert clip.cut(WORDS) == ""
     assert torch.equal(clip.read(long), clip.read(" ".join(["table"] * 22)))
+
+
+def test_distances_that_are_no_numbers_rank_nothing(folder: Path) -> None:
+    broken = open_hub(folder, CPU)
+    with torch.no_grad():
+        broken.network.visual_projection.weight.fill_(float("nan"))
+    with pytest.raises(PaintError, match=r"CLIP finds distances .* no numbers"):
+        broken.distances(pictures(2), WORDS)
 
 
 def test_weights_as_torch_save_wrote_them_are_read(folder: Path, clip: Clip, tmp_path: Path) -> None:

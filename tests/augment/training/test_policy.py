@@ -131,6 +131,19 @@ def test_the_signal_is_computed_in_full_precision(tmp_path: Path, prediction: st
     torch.testing.assert_close(said, expected, rtol=1e-5, atol=1e-5)
 
 
+@torch.no_grad()
+def test_the_signal_is_that_of_the_formula(tmp_path: Path) -> None:
+    """(1.1) in float64: sqrt(1 / ab) x_T - sqrt(1 / ab - 1) e, with e what the network says."""
+    model = opened(tiny_model(tmp_path, prediction_type="epsilon", rescale_betas_zero_snr=False))
+    network = untrained(model).eval().double()
+    foreground, words = (values.double() for values in shown())
+    noise = network.noise.expand(2, -1, -1, -1)
+    e = network.unet(torch.cat([noise, foreground], 1), 999, words).sample
+    kept = model.levels.signal[999] ** 2
+    formula = (1 / kept) ** 0.5 * noise - (1 / kept - 1) ** 0.5 * e
+    torch.testing.assert_close(network(foreground, words), formula, rtol=0, atol=1e-12 * float(formula.abs().max()))
+
+
 def test_scratch_is_another_network(base: str) -> None:
     unet = opened(base).unet
     one, other, again = scratch(unet, 1), scratch(unet, 2), scratch(unet, 1)

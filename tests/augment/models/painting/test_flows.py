@@ -265,7 +265,7 @@ BREAKS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object], str]] 
     "scale": (
         tiny_flux_fill,
         lambda folder: rewrite(folder, "vae/config.json", scaling_factor=0),
-        "no scaling_factor",
+        "scaling_factor=0; it has to be a number above 0",
     ),
 }
 

@@ -1,5 +1,6 @@
 """What painters promise, by the real networks at a tiny size."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,22 @@ def test_what_is_kept_stays_exactly(
     kept = asked.keep == 1
     assert np.array_equal(made[kept], asked.picture[kept])
     assert np.abs(made[asked.keep == 0].astype(int) - asked.picture[asked.keep == 0]).mean() > 5
+
+
+@pytest.mark.parametrize("sampler", [Sampler.MULTISTEP, Sampler.DDIM, Sampler.ANCESTRAL])
+def test_with_all_to_paint_blending_changes_nothing_and_with_nothing_the_picture_comes_back(
+    painter: LatentPainter, sampler: Sampler
+) -> None:
+    sampling, nothing, whole = (
+        replace(BRIEF, sampler=sampler),
+        *(np.full((64, 64), keep, np.float32) for keep in (0, 1)),
+    )
+    blended, plain = (
+        painter([replace(canvas(), keep=nothing)], WORDS, replace(sampling, blend=blend), 7)[0]
+        for blend in (True, False)
+    )
+    assert np.array_equal(blended, plain)
+    assert np.array_equal(painter([replace(canvas(), keep=whole)], WORDS, sampling, 7)[0], canvas().picture)
 
 
 def test_few_steps_of_networks_that_were_distilled(folders: dict[str, Path]) -> None:
@@ -231,12 +248,16 @@ def test_too_little_memory_halves_the_batch(painter: LatentPainter, monkeypatch:
         assert np.abs(one.astype(int) - other).max() <= 2
 
 
-def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(folders: dict[str, Path]) -> None:
+def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     painter = open_hub({"base": folders["base"]}, CPU)
     (reader,) = painter.base.readers
     long = " ".join(["table"] * 30)
     assert reader.cut("a blue table") == painter.cut("a blue table") == ""
     assert reader.cut(long).split() == ["table"] * 8
+    assert not caplog.records, "the library's own remark speaks of an error"
     assert torch.equal(reader([long])[0], reader([" ".join(["table"] * 22)])[0])
 
 
