@@ -127,11 +127,11 @@ class Backdrop:
 
 @dataclass(frozen=True, eq=False)
 class KeyFrame:
-    """A recorded frame, laid on the plate, that shows as much as any of what the task is done with."""
+    """A recorded frame, laid on the plate, that shows as much as any of what the task is done with, and more of it."""
 
     picture: UInt8[np.ndarray, "h w 3"]
     foreground: Bool[np.ndarray, "h w"]
-    """Robot and manipulated object."""
+    """Robot and manipulated objects, these also where they stand in other frames: their pixels are of those frames."""
 
 
 @dataclass(frozen=True, eq=False)

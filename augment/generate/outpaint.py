@@ -67,7 +67,9 @@ class Outpaint(Painted):
         """The foreground taken away: what is kept shows through, the rest is painted from its surroundings alone."""
         gone = grow(scene.key.foreground, pixels(AROUND, scene.height))
         uncovered, hole = np.where((gone & scene.kept)[..., None], behind, painted), gone & ~scene.kept
-        canvas = Canvas(scene.fill(uncovered, hole), 1 - softened(hole, AROUND / 2), self.candidates)
+        new = ~(gone | scene.kept)
+        guess = scene.fill(uncovered, ~new if new.any() else hole)  # by the colours of what is new, not of what is kept
+        canvas = Canvas(np.where(hole[..., None], guess, uncovered), 1 - softened(hole, AROUND / 2), self.candidates)
         over = replace(self.sampling, start=Start.PICTURE, level=CLEARED, blur=0.0, blend=True)
         return self.paint(choices, [canvas], over)[0]
 

@@ -37,7 +37,7 @@ from augment.types import Plan, PlannedStep, Stability
 from robot_io.errors import EpisodeError
 from robot_io.types import Episode, FrameSource, FrameWriter
 
-SCHEMA = 9  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
+SCHEMA = 10  # raise it when the same recipe no longer gives the same pixels, or layers hold something else
 WINDOW_BYTES = 16 << 20
 RESTAGED = "restaged"
 NO_TRACKS = "nothing says what to keep"

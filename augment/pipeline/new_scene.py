@@ -7,16 +7,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from augment.images import exposed, is_blank, unwarp, warp
+from augment.images import is_blank, warp
 from augment.layers import Layers
+from augment.pipeline.key import FOREGROUND, find_key
 from augment.pipeline.moving import own_backdrop, uncovered
 from augment.plan import Step
 from augment.scene import fill_smoothly
 from augment.types import Backdrop, Filler, Footage, KeyFrame, PlannedStep, Role, Stability
 from robot_io.types import Clip, FrameSource
-
-FOREGROUND = frozenset({Role.ROBOT, Role.OBJECT})
-LOOKS = 24  # frames among which the key frame is chosen
 
 Plate = UInt8[np.ndarray, "h w 3"]
 Pictures = UInt8[np.ndarray, "t h w 3"]
@@ -68,7 +66,7 @@ class Filmed:
 
     @cached_property
     def kept(self) -> Bool[np.ndarray, "h w"]:
-        roles = (self.preserve | {Role.OTHER}) - FOREGROUND
+        roles = (self.preserve | {Role.OTHER}) - set(FOREGROUND)
         return np.asarray(np.logical_or.reduce([self.region(role) for role in sorted(roles)]))
 
     @property
@@ -77,17 +75,7 @@ class Filmed:
 
     @cached_property
     def key(self) -> KeyFrame:
-        """The one of some frames in which robot and object, the smaller of both above all, cover most."""
-        best, greatest = 0, -1.0
-        for index in np.unique(np.linspace(0, len(self.frames) - 1, LOOKS).round().astype(int)):
-            masks = self.layers.masks(int(index), int(index) + 1)
-            areas = [float(masks[role].mean()) for role in sorted(FOREGROUND) if role in masks]
-            score = float(np.prod(areas)) if areas else 0.0
-            best, greatest = (int(index), score) if score > greatest else (best, greatest)
-        by = unwarp(self.layers.warps[best])
-        frame = self.frames.read(best, best + 1).frames[0]
-        picture = warp(exposed(frame, 1 / np.maximum(self.layers.gains[best], np.float32(0.1))), by)
-        return KeyFrame(picture, warp(self.layers.keep(FOREGROUND, best, best + 1)[0], by))
+        return find_key(self.layers, self.frames)
 
 
 @dataclass(frozen=True, eq=False)
