@@ -124,6 +124,11 @@ class Painter(Protocol):
         """What of a prompt is not read, as it is too long; empty where all is."""
         ...
 
+    def remarks(self) -> list[str]:
+        """What of the networks' configuration does not look like that of their weights, in words, to be said before a
+        run; empty where all does."""
+        ...
+
     def __call__(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
     ) -> list[UInt8[np.ndarray, "h w 3"]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,7 @@ from augment.diffusion.noise import Noise
 from augment.diffusion.predictions import Prediction
 from augment.diffusion.samplers import State, sample
 from augment.errors import RequestError
+from augment.models.painting import probe
 from augment.models.painting.attempts import SAMPLERS, STREAM, InBatches, low_passed, noisy, numbers
 from augment.models.painting.base import NO_FEW_STEPS, Canvas, Sampler, Sampling, Start, Wording
 from augment.models.painting.control import Control
@@ -53,6 +55,14 @@ class LatentPainter(InBatches):
     def cut(self, prompt: str) -> str:
         """As Painter promises."""
         return self.base.cut(prompt)
+
+    def remarks(self) -> list[str]:
+        """As Painter promises."""
+        return self._probed
+
+    @cached_property
+    def _probed(self) -> list[str]:
+        return probe.remarks(self.base)
 
     def attempt(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int, floats: bool

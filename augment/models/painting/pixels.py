@@ -45,6 +45,10 @@ class PixelPainter(InBatches):
         """As Painter promises."""
         return self.clip.cut(prompt)
 
+    def remarks(self) -> list[str]:
+        """As Painter promises: none, as these networks have one prediction and no autoencoder."""
+        return []
+
     def attempt(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int, floats: bool
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
