@@ -162,7 +162,7 @@ class Painted(Generator):
         said = dict([prompt, ("negative", negative)])
         cut = {name: self.painter.cut(text) for name, text in said.items()}
         too_long = [f"{name} is too long, and is read without: {rest}" for name, rest in cut.items() if rest]
-        return [*self.painter.remarks(), *too_long]
+        return [*self.painter.remarks(self.sampling), *too_long]
 
     def check(self) -> None:
         """Raises RequestError where a value is out of range, or weights are not there."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 import augment
 from augment.diffusion.predictions import Prediction
+from augment.models.painting.base import Sampling
 from augment.models.painting.hub import open_hub
 from augment.models.painting.latent_model import LatentModel, Words
 from augment.models.painting.painter import LatentPainter
@@ -44,14 +45,14 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> N
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_what_is_right_is_not_remarked(precision: str) -> None:
     painter = opened(SHIPPED, precision)
-    assert painter.remarks() == []
+    assert painter.remarks(Sampling()) == []
     assert abs(share_of_noise(painter.base)) < 0.1
     assert 0.8 < spread(painter.base) < 1.25
 
 
 def test_another_prediction_than_the_weights_was_trained_for(shipped: Path) -> None:
     rewrite(shipped / SCHEDULER, lambda config: {"prediction_type": "epsilon"})
-    (said,) = opened(shipped).remarks()
+    (said,) = opened(shipped).remarks(Sampling())
     assert said.startswith("scheduler_config.json says prediction_type=epsilon, but shown noise alone ")
     assert "says 0.06 of it" in said
     assert "say prediction_type=v_prediction or sample in the base's scheduler/scheduler_config.json" in said
@@ -60,7 +61,7 @@ def test_another_prediction_than_the_weights_was_trained_for(shipped: Path) -> N
 @pytest.mark.parametrize("factor", [0.1, 10.0])
 def test_another_scale_than_the_weights_was_trained_with(shipped: Path, factor: float) -> None:
     rewrite(shipped / CODER, lambda config: {"scaling_factor": factor * config["scaling_factor"]})
-    (said,) = opened(shipped).remarks()
+    (said,) = opened(shipped).remarks(Sampling())
     assert f"spread by {1.19 * factor:.2g}, " in said
     assert "into the base's vae/config.json (about 0.87 would make it 1)" in said
 
@@ -88,7 +89,7 @@ def test_a_probe_is_one_step_and_one_picture_encoded_once(tmp_path: Path) -> Non
     parts = {"unet": painter.base.network, "encoder": painter.base.vae.encoder, "decoder": painter.base.vae.decoder}
     for name, part in parts.items():
         part.register_forward_hook(lambda *_, name=name: calls.append(name))
-    assert painter.remarks() == painter.remarks()
+    assert painter.remarks(Sampling()) == painter.remarks(Sampling())
     assert sorted(calls) == ["encoder", "unet"]
     assert torch.equal(state, torch.get_rng_state()), "the state of torch's own generator is left alone"
 
@@ -97,7 +98,7 @@ def test_inpainting_networks_are_shown_that_nothing_is_kept(tmp_path: Path) -> N
     folder = tiny_pipeline(tmp_path, prediction_type="epsilon")
     config = UNet2DConditionModel.load_config(folder / "unet")
     UNet2DConditionModel.from_config({**config, "in_channels": 9}).save_pretrained(folder / "unet")
-    (said,) = opened(folder).remarks()
+    (said,) = opened(folder).remarks(Sampling())
     assert "prediction_type=epsilon" in said
 
 
@@ -106,7 +107,7 @@ def test_flows_have_one_prediction_and_a_scale(tmp_path: Path, make: Callable[[P
     folder = make(tmp_path)
     base = opened(folder).base
     rewrite(folder / CODER, lambda config: {"scaling_factor": 20 * config["scaling_factor"] / spread(base)})
-    (said,) = opened(folder).remarks()
+    (said,) = opened(folder).remarks(Sampling())
     assert "spread by 20, " in said
 
 
@@ -121,4 +122,4 @@ def test_what_painting_says_itself_is_no_remark(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(LatentModel, "encode", fail)
     monkeypatch.setattr(LatentModel, "run", fail)
-    assert painter.remarks() == []
+    assert painter.remarks(Sampling()) == []
