@@ -11,6 +11,9 @@ from augment.models.guided_diffusion.architectures import ARCHITECTURES
 from augment.models.guided_diffusion.hub import write
 from augment.models.guided_diffusion.unet import UNet
 from augment.models.hub import quietly
+from augment.models.painting.hub import open_text_to_image
+from augment.models.painting.policy import InitializationPolicy, widened
+from augment.models.runtime import Runtime
 from augment.models.small_diffusion import small_autoencoder, small_text_encoder, small_unet, write_caption_tokenizer
 from augment.training.base_model import ZERO_TERMINAL
 
@@ -48,6 +51,18 @@ def tiny_controlnet(folder: Path) -> Path:
         for block in [*control.controlnet_down_blocks, control.controlnet_mid_block]:
             torch.nn.init.normal_(block.weight, std=0.3)
         control.save_pretrained(folder)
+    return folder
+
+
+def tiny_policy(folder: Path, base: Path, start: int = 600) -> Path:
+    """One for a `tiny_pipeline`, that looks at the foreground."""
+    model = open_text_to_image(base, Runtime("cpu"))
+    cells = model.native // model.stride
+    unet = widened(model.unet, model.vae.config.latent_channels)
+    policy = InitializationPolicy(unet, model.levels, model.prediction, start, 0, (cells, cells))
+    with torch.no_grad():
+        unet.conv_in.weight[:, 4:] = unet.conv_in.weight[:, :4].flip(0)
+    policy.save_pretrained(folder)
     return folder
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from augment.errors import PaintError, RequestError
+from augment.models.attention import FUSED, MATH, available
 from augment.models.painting.base import Canvas, Sampling, Wording
 from augment.models.runtime import Runtime
 from workflows._bench_data import paint
@@ -26,6 +27,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "compile": {"compile": True},
     "tiles": {"tiles": True},
     "offload": {"offload": True},
+    **{f"attend {name}": {"attention": name} for name in (MATH, *FUSED)},
 }
 
 
@@ -88,6 +90,8 @@ def _trials(models: Sequence[str], runtime: Runtime, amount: Amount) -> Iterator
                 yield Trial(model, steps, replace(runtime, batch=batch))
         for option in amount.options:
             changed = replace(most, **OPTIONS[option])
+            if changed.attention not in available(*changed.place()):
+                continue
             if changed.rounding != most.rounding or (changed.offload and on_gpu):
                 yield Trial(model, min(amount.steps), changed, option)
 

@@ -33,6 +33,7 @@ def main(config: Any) -> int:
     pack, runtime = _config.build_pack(config), _config.build_runtime(config)
     pack.check()
     painter = open_painter(pack, runtime)
+    sys.stderr.writelines(f"{remark}\n" for remark in painter.remarks(sampling))
     for name, said in (("prompt", wording.prompt), ("negative", wording.negative)):
         if cut := painter.cut(said):
             sys.stderr.write(f"{name} is too long, and is read without: {cut}\n")

@@ -28,8 +28,9 @@ class Outpaint(Painted):
     start: str = Start.PICTURE
     """Where the composition comes from: `picture` (the clean plate without its details), `policy` (an initialization
     policy, which knows the foreground alone), `noise` (nowhere)."""
-    level: float = 0.8
-    """Share of the noise levels at which a composition is taken up: less keeps more of it."""
+    level: float | None = None
+    """Share of the noise levels at which a composition is taken up: less keeps more of it. None: 0.8 for a picture, for
+    a policy the one that it was trained for."""
     blur: float = 0.06
     """Standard deviation by which the clean plate's details are taken away, fraction of the shorter side."""
     blend: bool = True
@@ -72,6 +73,11 @@ class Outpaint(Painted):
         canvas = Canvas(np.where(hole[..., None], guess, uncovered), 1 - softened(hole, AROUND / 2), self.candidates)
         over = replace(self.sampling, start=Start.PICTURE, level=CLEARED, blur=0.0, blend=True)
         return self.paint(choices, [canvas], over)[0]
+
+    def identity(self) -> dict[str, Any]:
+        """A policy's own level is known by its weights."""
+        own = self.level is None and self.start == Start.POLICY
+        return {**super().identity(), **({} if own else {"level": self.sampling.share})}
 
     def check(self) -> None:
         if self.start not in set(Start):

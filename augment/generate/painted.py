@@ -152,7 +152,8 @@ class Painted(Generator):
         return options
 
     def remarks(self) -> list[str]:
-        """Prompts that are longer than the text encoder reads; of a bank, the longest. Opens the networks.
+        """What of the networks does not look right; prompts that are longer than the text encoder reads, of a bank the
+        longest. Opens the networks.
 
         Raises RequestError where they do not fit each other.
         """
@@ -160,7 +161,8 @@ class Painted(Generator):
         negative = ", ".join(self.prompts.negative) if self.negative is None else self.negative
         said = dict([prompt, ("negative", negative)])
         cut = {name: self.painter.cut(text) for name, text in said.items()}
-        return [f"{name} is too long, and is read without: {rest}" for name, rest in cut.items() if rest]
+        too_long = [f"{name} is too long, and is read without: {rest}" for name, rest in cut.items() if rest]
+        return [*self.painter.remarks(self.sampling), *too_long]
 
     def check(self) -> None:
         """Raises RequestError where a value is out of range, or weights are not there."""

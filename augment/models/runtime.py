@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from augment.errors import RequestError
+from augment.models.attention import AUTO, attend, check_attention
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LAYOUTS = ("auto", "channels_first", "channels_last")
@@ -22,6 +23,8 @@ class Runtime:
     """Pictures that go through a network at once; 0 for what suits the device."""
     threads: int = 1
     """On a CPU; another number may change the last bits of what networks say."""
+    attention: str = AUTO
+    """By which of torch's kernels networks attend: `auto` (torch chooses), `math`, `flash`, `efficient`, `cudnn`."""
     layout: str = "auto"
     """How networks that paint lie in memory: `auto` (channels_last on a GPU), `channels_first`, `channels_last`."""
     compile: bool = False
@@ -40,7 +43,8 @@ class Runtime:
             raise RequestError(f"unknown models.precision={self.precision}; known: {', '.join(PRECISIONS)}")
         if self.layout not in LAYOUTS:
             raise RequestError(f"unknown models.layout={self.layout}; known: {', '.join(LAYOUTS)}")
-        device, _ = self.place()
+        device, precision = self.place()
+        check_attention(self.attention, device, precision)
         if self.offload and device.type == "cpu":
             raise RequestError(f"models.offload=true spares a GPU; models.device={self.device} is a CPU, leave it out")
         if self.compile:
@@ -61,7 +65,12 @@ class Runtime:
         """What of it may change what networks paint, as JSON values; options that are off are not mentioned."""
         chosen = {"channels_last": self.channels_last, "compile": self.compile, "tiles": self.tiles}
         always = {"precision": str(self.place()[1]), "batch": self.batch_size, "threads": self.threads}
-        return always | {name: True for name, on in chosen.items() if on}
+        return always | {name: True for name, on in chosen.items() if on} | self.attending
+
+    @property
+    def attending(self) -> dict[str, str]:
+        """The attention, as a JSON value, where it is not torch's choice."""
+        return {} if self.attention == AUTO else {"attention": self.attention}
 
     def place(self) -> tuple[Any, Any]:
         """The torch.device and the torch.dtype to use. Raises RequestError where they cannot be had."""
@@ -80,6 +89,7 @@ class Runtime:
             )
         if device.type == "cpu":
             torch.set_num_threads(self.threads)
+        attend(self.attention)
         halves = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         precision = self.precision if self.precision != "auto" else "bfloat16" if halves else "float32"
         return device, getattr(torch, precision)

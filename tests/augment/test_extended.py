@@ -43,6 +43,9 @@ def test_no_pass_paints_more_than_half_of_the_shorter_side(painter: Painter) -> 
         def cut(self, prompt: str) -> str:
             return painter.cut(prompt)
 
+        def remarks(self, sampling: Sampling) -> list[str]:
+            return painter.remarks(sampling)
+
         def __call__(
             self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int
         ) -> list[np.ndarray]:

@@ -207,6 +207,28 @@ def test_checkpoints_that_cannot_paint_are_refused(
     assert not list(tmp_path.glob("out*"))
 
 
+def test_checkpoints_that_look_wrong_are_remarked_and_painted_with(
+    packs: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for each thing, before the run; the result is the check's affair."""
+    source, words = recording(tmp_path / "in.hdf5"), [*packs["outpaint"], "check=none"]
+
+    def said(base: Path) -> list[str]:
+        out = tmp_path / f"{base.name}.hdf5"
+        assert augment(source, out, *words, f"models.base.source={base}") == 0
+        assert fate(out) == "restaged"
+        lines = capsys.readouterr().err.splitlines()
+        return [line for line in lines if line.startswith("recipe.steps.background: ") and "too long" not in line]
+
+    assert said(tiny_pipeline(tmp_path / "right")) == []
+    base = tiny_pipeline(tmp_path / "wrong")
+    rewrite(base / "scheduler" / "scheduler_config.json", prediction_type="epsilon")
+    rewrite(base / "vae" / "config.json", scaling_factor=100.0)
+    latents, noise = said(base)
+    assert "vae/config.json says scaling_factor=100, " in latents
+    assert "scheduler_config.json says prediction_type=epsilon, " in noise
+
+
 def no_numbers(path: Path, name: str) -> None:
     weights = load_file(path)
     weights[name] = torch.full_like(weights[name], float("nan"))

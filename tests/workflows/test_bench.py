@@ -252,7 +252,11 @@ def test_generate_gives_both_ways_and_the_options(tmp_path: Path) -> None:
     assert sum(line.endswith((" met", " MISSED")) for line in lines) == 1
     rows = [line.split() for line in lines if line.startswith("small ")]
     plain = [["1", batch, "float32"] for batch in "12"]
-    changed = [["1", "2", *words] for words in (["bfloat16"] * 2, ["channels_last", "float32"], ["tiles", "float32"])]
+    other = (
+        ["bfloat16"] * 2,
+        *([*name.split(), "float32"] for name in ("channels_last", "tiles", "attend math", "attend flash")),
+    )
+    changed = [["1", "2", *words] for words in other]
     assert [row[1:-5] for row in rows] == plain + changed  # what is so anyway on a CPU is left out
 
 

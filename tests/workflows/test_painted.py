@@ -18,7 +18,7 @@ from augment.models.doors import open_judge
 from augment.models.painting.painter import LatentPainter
 from robot_io import open_dataset
 from robot_io.types import Role
-from tests.pipelines import tiny_clip, tiny_controlnet, tiny_pipeline, tiny_pixels
+from tests.pipelines import tiny_clip, tiny_controlnet, tiny_pipeline, tiny_pixels, tiny_policy
 from workflows._config import build_flow, load
 from workflows.cli import main
 
@@ -248,6 +248,24 @@ def test_a_prompt_that_is_too_long_is_cut_and_that_is_said(
     )
     assert augment(demos, tmp_path / "bank.hdf5", "recipe=outpaint", *pack, *BRIEF, "limit=1") == 0
     assert "the longest prompt of the bank is too long, and is read without: " in capsys.readouterr().err
+
+
+def test_a_policy_paints_from_its_own_level_and_another_is_remarked(
+    demos: Path, tmp_path: Path, pack: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (base,) = (Path(word.partition("=")[2]) for word in pack if word.startswith("models.base.source="))
+    policy = tiny_policy(tmp_path / "policy", base, start=600)
+    words = ["recipe=outpaint", *pack, *BRIEF, "limit=1", "recipe.steps.background.start=policy"]
+    words.append(f"models.policy={{kind: initialization_policy, source: {policy}}}")
+    made = {}
+    for level in ("null", "0.6", "0.8"):
+        out = tmp_path / f"{level}.hdf5"
+        assert augment(demos, out, *words, f"recipe.steps.background.level={level}") == 0
+        said = "level=0.8 takes the policy's composition up at noise level 800 of 1000" in capsys.readouterr().err
+        assert said == (level == "0.8")
+        made[level] = frames(out, "demo_3")
+    assert np.array_equal(made["null"], made["0.6"])
+    assert not np.array_equal(made["null"], made["0.8"])
 
 
 def test_networks_that_do_not_fit_are_refused_before_an_episode_is_opened(

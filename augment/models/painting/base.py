@@ -33,6 +33,7 @@ class Sampler(StrEnum):
     """For networks that were distilled for it: 1 to 8 steps, mostly without guidance."""
 
 
+LEVEL = 0.8  # of a picture's composition, where nothing else is said
 NO_FEW_STEPS = (
     "sampler=few_step is for networks that were distilled at levels of diffusion, and this base is a flow; those that "
     "were distilled take sampler=ddim (which is Euler for flows) with few steps"
@@ -93,8 +94,9 @@ class Sampling:
     """Strength of the words: of classifier-free guidance, where 1 is none; FLUX is told it, which was trained with 30;
     in the pixel form the weight of CLIP's distance, where 0 is none."""
     start: Start = Start.PICTURE
-    level: float = 0.8
-    """Share of all noise levels at which a composition is taken up, above 0 to 1; of no meaning for `start=noise`."""
+    level: float | None = None
+    """Share of all noise levels at which a composition is taken up, above 0 to 1; of no meaning for `start=noise`.
+    None for that which a policy was trained for, and for LEVEL where there is none."""
     blur: float = 0.06
     """Of a picture that is started from: standard deviation as a fraction of its shorter side; 0 leaves it sharp."""
     blend: bool = True
@@ -108,12 +110,26 @@ class Sampling:
 
     def check(self) -> None:
         """Raises RequestError where a value is out of range."""
-        if self.steps < 1 or not 0 < self.level <= 1 or self.blur < 0 or self.guidance < 0 or self.control < 0:
+        in_range = self.level is None or 0 < self.level <= 1
+        if self.steps < 1 or not in_range or self.blur < 0 or self.guidance < 0 or self.control < 0:
             raise RequestError(
                 f"steps={self.steps}, level={self.level}, blur={self.blur}, guidance={self.guidance}, "
                 f"control={self.control}: at least 1 step, level above 0 to 1, the others at least 0"
             )
         self.steering.check()
+
+    @property
+    def share(self) -> float:
+        """`level`, where no policy has its own."""
+        return LEVEL if self.level is None else self.level
+
+    def first(self, count: int, trained: int | None = None) -> int:
+        """The level, of so many, at which sampling begins. `trained`: that which the policy was made for."""
+        if self.start is Start.NOISE:
+            return count - 1
+        if self.start is Start.POLICY and self.level is None and trained is not None:
+            return trained
+        return min(count - 1, round(self.share * count))
 
 
 @runtime_checkable
@@ -122,6 +138,11 @@ class Painter(Protocol):
 
     def cut(self, prompt: str) -> str:
         """What of a prompt is not read, as it is too long; empty where all is."""
+        ...
+
+    def remarks(self, sampling: Sampling) -> list[str]:
+        """What does not look right, in words, to be said before a run: configurations that are not those of the
+        weights, and sampling that the networks were not trained for. Empty where all does."""
         ...
 
     def __call__(

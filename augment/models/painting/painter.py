@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,7 @@ from augment.diffusion.noise import Noise
 from augment.diffusion.predictions import Prediction
 from augment.diffusion.samplers import State, sample
 from augment.errors import RequestError
+from augment.models.painting import probe
 from augment.models.painting.attempts import SAMPLERS, STREAM, InBatches, low_passed, noisy, numbers
 from augment.models.painting.base import NO_FEW_STEPS, Canvas, Sampler, Sampling, Start, Wording
 from augment.models.painting.control import Control
@@ -30,6 +32,11 @@ KNOWN_TO_FEW_STEP = 50  # levels that few-step networks were distilled at
 @runtime_checkable
 class Policy(Protocol):
     """An initialization policy."""
+
+    @property
+    def start(self) -> int:
+        """The noise level that it was trained for, at which what it predicts is taken up."""
+        ...
 
     def __call__(self, base: Any, words: Words, kept: Pixels, keep: Masks) -> Latents:
         """The composition that it predicts (methods.md 1.1), scaled as the latents of `base`, for which it was opened.
@@ -53,6 +60,26 @@ class LatentPainter(InBatches):
     def cut(self, prompt: str) -> str:
         """As Painter promises."""
         return self.base.cut(prompt)
+
+    def remarks(self, sampling: Sampling) -> list[str]:
+        """As Painter promises."""
+        return [*self._probed, *self._of_policy(sampling)]
+
+    def first(self, sampling: Sampling) -> int:
+        """The noise level at which sampling begins."""
+        return sampling.first(len(self.base.levels), self.policy.start if self.policy else None)
+
+    def _of_policy(self, sampling: Sampling) -> list[str]:
+        if self.policy is None or sampling.start is not Start.POLICY or self.first(sampling) == self.policy.start:
+            return []
+        return [
+            f"level={sampling.level:g} takes the policy's composition up at noise level {self.first(sampling)} of "
+            f"{len(self.base.levels)}; it was trained for {self.policy.start}, which level=null takes"
+        ]
+
+    @cached_property
+    def _probed(self) -> list[str]:
+        return probe.remarks(self.base)
 
     def attempt(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int, floats: bool
@@ -115,8 +142,7 @@ class _Run:
         return control.condition(self.base, pixels, keep, strength) if control and strength else None
 
     def _grid(self) -> Grid:
-        count, steps = len(self.base.levels), self.sampling.steps
-        top = count - 1 if self.sampling.start is Start.NOISE else min(count - 1, round(self.sampling.level * count))
+        top, steps = self.painter.first(self.sampling), self.sampling.steps
         if self.sampling.sampler is Sampler.FEW_STEP:
             if self.base.prediction is Prediction.FLOW:
                 raise RequestError(NO_FEW_STEPS)

@@ -45,6 +45,10 @@ class PixelPainter(InBatches):
         """As Painter promises."""
         return self.clip.cut(prompt)
 
+    def remarks(self, sampling: Sampling) -> list[str]:
+        """As Painter promises: none, as these networks have one prediction and no autoencoder."""
+        return []
+
     def attempt(
         self, canvases: Sequence[Canvas], wording: Wording, sampling: Sampling, key: int, floats: bool
     ) -> list[UInt8[np.ndarray, "h w 3"]]:
@@ -74,7 +78,7 @@ def edited(network: PixelDiffusion, energy: EditEnergy) -> Float[Tensor, "n 3 h 
 
 def _grid(count: int, sampling: Sampling) -> Grid:
     """Respaced as by the authors, down to level 0. Of 100 steps they skip 25: 75 steps from 0.75 of the levels."""
-    top = count - 1 if sampling.start is Start.NOISE else min(count - 1, round(sampling.level * count))
+    top = sampling.first(count)
     return linspace(top, min(sampling.steps, top + 1))
 
 

@@ -83,6 +83,11 @@ class Composer:
 
     network: InitializationPolicy
 
+    @property
+    def start(self) -> int:
+        """The noise level that it was trained for."""
+        return self.network.start
+
     def in_float32(self) -> "Composer":
         """A copy that computes in float32."""
         return Composer(in_floats(self.network))
@@ -112,6 +117,11 @@ def open_policy(folder: Path, base: TextToImage) -> Composer:
         raise RequestError(
             f"{folder}: this policy predicts {own['prediction']} of {config['in_channels']} channels, for the base it "
             f"takes {base.prediction} of {channels}; take one that was made for this base"
+        )
+    if own["start"] not in range(len(base.levels)):
+        raise RequestError(
+            f"{folder / CONFIG} has start={own['start']!r}, the noise level that the policy was trained for; its base "
+            f"has levels 0 to {len(base.levels) - 1}: get the policy anew"
         )
     with torch.random.fork_rng(devices=[]):
         unet = UNet2DConditionModel.from_config({**rest, "_class_name": "UNet2DConditionModel"})

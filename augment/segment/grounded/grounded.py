@@ -107,6 +107,7 @@ class Grounded(Segmenter):
         """With the weights themselves instead of where they lie, and without what only decides how fast they run."""
         precision = str(self.runtime.place()[1])
         options = super().identity() | {"precision": precision, "threads": self.runtime.threads}
+        options |= self.runtime.attending
         options["batch"] = self.runtime.batch_size  # by which networks round
         components = self.pack.components
         options["pack"] = {role: components[role].digest for role in ASKED if role in components}

@@ -288,3 +288,13 @@ def test_before_a_camera_that_moves_masks_are_found_where_asked(tmp_path: Path) 
     assert layers.stability == Stability.MOVING
     assert_follows(recording(frames), layers.tracks)
     assert {track.role for track in layers.tracks} == {Role.ROBOT, Role.OBJECT}
+
+
+def test_attention_that_is_asked_for_is_of_the_identity() -> None:
+    def identity(attention: str) -> dict[str, object]:
+        return Grounded(runtime=Runtime("cpu", attention=attention)).identity()
+
+    try:
+        assert identity("math") == {**identity("auto"), "attention": "math"}
+    finally:
+        Runtime("cpu").place()

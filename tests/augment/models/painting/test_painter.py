@@ -264,6 +264,8 @@ def test_a_prompt_that_is_too_long_is_cut_and_what_is_cut_is_known(
 class Grey:
     """A policy that composes nothing but the mean brightness of what it is shown."""
 
+    start = 800
+
     def __call__(self, base: LatentModel, words: Words, kept: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
         return base.encode(kept.mean(dim=(1, 2, 3), keepdim=True).expand_as(kept).contiguous())
 

@@ -73,6 +73,29 @@ def test_the_layout_changes_nothing_but_rounding(folders: dict[str, Path], plain
     assert np.abs(painted(painter) - painted(plain)).max() <= 2
 
 
+@pytest.mark.parametrize(("attention", "kernel"), [("math", "attention_math"), ("flash", "flash_attention_for_cpu")])
+def test_attention_is_by_the_kernel_that_is_asked_for(
+    folders: dict[str, Path], plain: LatentPainter, attention: str, kernel: str
+) -> None:
+    """In every family; what comes after is as before."""
+    expected, chosen = painted(plain), kernels(plain)
+    try:
+        painter = open_hub(folders, replace(CPU, attention=attention))
+        assert kernels(painter) == {f"aten::_scaled_dot_product_{kernel}"}
+        assert np.abs(painted(painter) - expected).max() <= 2
+    finally:
+        CPU.place()
+    assert kernels(plain) == chosen
+    assert np.array_equal(painted(plain), expected)
+
+
+def kernels(painter: LatentPainter) -> set[str]:
+    """Of attention, while a picture is painted."""
+    with torch.profiler.profile() as profile:
+        painted(painter, steps=1)
+    return {event.key for event in profile.key_averages() if event.key.startswith("aten::_scaled_dot_product_")}
+
+
 def test_tiles_change_only_pictures_larger_than_one(folders: dict[str, Path], plain: LatentPainter) -> None:
     painter = open_hub(folders, replace(CPU, tiles=True))
     assert np.array_equal(painted(painter), painted(plain))
@@ -145,6 +168,14 @@ def test_a_machine_without_a_compiler_is_told_so_at_once(tmp_path: Path, monkeyp
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(RequestError, match=r"models\.offload=true spares a GPU; models\.device=cpu is a CPU"):
         Runtime("cpu", offload=True).check()
+    with pytest.raises(
+        RequestError, match=r"unknown models\.attention=eager; known: auto, math, flash, efficient, cudnn"
+    ):
+        Runtime("cpu", attention="eager").check()
+    with pytest.raises(
+        RequestError, match=r"=cudnn: torch has no such kernel here, on cpu .*; there are auto, math, f"
+    ):
+        Runtime("cpu", attention="cudnn").check()
     with pytest.raises(RequestError, match=r"unknown models\.layout=rows; known: auto, channels_first, channels_last"):
         Runtime("cpu", layout="rows").check()
 
@@ -153,10 +184,11 @@ def test_options_that_change_pixels_are_of_the_identity_and_others_are_not() -> 
     def identity(**options: Any) -> dict[str, Any]:
         return Outpaint(runtime=replace(CPU, **options)).identity()
 
-    same = [identity(), identity(offload=True), identity(layout="channels_first")]
+    same = [identity(), identity(attention="auto"), identity(offload=True), identity(layout="channels_first")]
     other = [identity(tiles=True), identity(compile=True), identity(layout="channels_last"), identity(threads=2)]
+    other += [identity(attention="math"), identity(attention="flash")]
     assert all(each == same[0] for each in same)
-    assert len({str(each) for each in [same[0], *other]}) == 5
+    assert len({str(each) for each in [same[0], *other]}) == 7
 
 
 @contextmanager
