@@ -59,6 +59,12 @@ class NothingKept:
     def kept(self) -> np.ndarray:
         return np.zeros(self.plate.shape[:2], bool)
 
+    def region(self, role: Role) -> np.ndarray:
+        return self.kept
+
+    def region_in(self, index: int, role: Role) -> np.ndarray:
+        return self.region(role)
+
     @property
     def fill(self) -> Filler:
         return fill_smoothly

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from augment.compose.light import Light
-from augment.compose.matte import Shot, share
+from augment.compose.matte import Shot, in_other_light, matte
 from augment.compose.tone import grain, matched
 from augment.images import colours, grow, pixels, planes, shares, warp
 from augment.types import Backdrop
@@ -77,7 +77,7 @@ class Composite:
                 said = np.where(keep[index] & ~masks[index], np.uint8(0), said)
                 exact = np.where(said, said == 255, inside)
                 near |= said > 0
-            foreign = (shares(near, HALF) > 0) | warp(small.hole, small.warps[index])
+            foreign = (shares(keep[index] | (said > 0), HALF) > 0) | warp(small.hole, small.warps[index])
             seen, old = planes(frame, HALF), planes(small.behind(small.clean, index))
             light = self.light.left(seen, old, ~foreign, HALF)[: near.shape[0], : near.shape[1]]
             yield Shot(frame, keep[index], exact, inside, said, np.flatnonzero(near & ~exact), light)
@@ -98,18 +98,23 @@ class Composite:
         return made
 
     def _mixed(self, shot: Shot, new: Picture, backdrop: Backdrop, index: int) -> UInt8[np.ndarray, "n 3"]:
-        """The mixed pixels: the old background's share is exchanged for the new one's."""
+        """The mixed pixels: the old background's share is exchanged for the new one's.
+
+        seen = alpha * foreground + (1 - alpha) * old + what that leaves unexplained, such as light a little off:
+        it stays as far as the pixel is foreground, so that nothing of it ends at the border of the band. Outside what is
+        kept, what light alone explains is background: shadows are deepest where they touch what casts them.
+        """
         by, gain = backdrop.warps[index], backdrop.gains[index][:, None]
         seen, light, behind = (colours(picture, shot.mixed) for picture in (shot.seen, shot.light, new))
         old = np.minimum(colours(backdrop.clean, shot.mixed, by) * gain, 255) * (light / 255)
-        guessed = warp(backdrop.hole, by).ravel()[shot.mixed]
-        said = shot.said.ravel()[shot.mixed]
-        alpha = np.where(
-            said > 0, said / np.float32(255), share(shot, seen, old, guessed, pixels(self.band, len(shot.keep)))
-        )
-        # seen = alpha * foreground + (1 - alpha) * old
-        mixed = np.clip(np.rint(seen + (1 - alpha) * (behind - old)), 0, 255)
-        return np.asarray(mixed.T, dtype=np.uint8)
+        alpha, foreground = matte(shot, seen, old, pixels(self.band, len(shot.keep)))
+        unexplained = seen - alpha * foreground - (1 - alpha) * old
+        if (said := shot.said.ravel()[shot.mixed]).any():
+            alpha, unexplained = np.where(said, said / np.float32(255), alpha), np.where(said, 0, unexplained)
+        mixed = seen + (1 - alpha) * (behind - old - unexplained)
+        same, light = in_other_light(seen, old)
+        mixed = np.where(same & ~shot.keep.ravel()[shot.mixed] & (said == 0), behind * light, mixed)
+        return np.asarray(np.clip(np.rint(mixed), 0, 255).T, dtype=np.uint8)
 
 
 def _shaded(picture: Picture, light: Picture) -> Picture:

@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 from augment.images import around, box_sum, planes, shares
 
 WORKING_HEIGHT = 240  # pixels: the colours of what is kept are smooth
+DRIFT = 0.1  # of a channel's ratio from the mean of all: more is another surface, not another light
+DARKEST, BRIGHTEST = 0.45, 1.35  # ratios that light explains, beyond what is known of it
 CONTRAST = 400.0  # squared grey levels: foreground and background that differ by less cannot be told apart
 
 Colours = Float32[np.ndarray, "3 n"]
@@ -36,19 +38,27 @@ class Shot:
     """What a white background would be recorded as."""
 
 
-def share(shot: Shot, seen: Colours, background: Colours, guessed: Bool[np.ndarray, " n"], radius: int) -> Values:
-    """Of the foreground in the mixed pixels, 0..1. `seen`, `background`: their colours; `radius`: width of the band.
+def matte(shot: Shot, seen: Colours, background: Colours, radius: int) -> tuple[Values, Colours]:
+    """Share of the foreground in the mixed pixels, 0..1, and its colour, that of the pixels near by that are inside.
 
-    The foreground's colour is that of the pixels near by that are inside. Outside what is kept, limited by the distance
-    from it, which also decides alone where the background is `guessed`.
+    `seen`, `background`: colours of the mixed pixels; `radius`: width of the band. Outside what is kept, the share is
+    limited by the distance from it, which decides alone where foreground and background are too much alike to tell.
     """
     rows, columns = np.divmod(shot.mixed, shot.keep.shape[1])
-    away = _foreground(shot, rows, columns, radius) - background
+    foreground = _foreground(shot, rows, columns, radius)
+    away = foreground - background
     length = (away * away).sum(axis=0)
     found = ((seen - background) * away).sum(axis=0) / np.maximum(length, 1)
     nearness = _nearness(shot.keep, rows, columns, radius)
-    known = (length > CONTRAST) & ~guessed
-    return np.asarray(np.where(known, np.clip(found, 0, nearness), nearness))
+    return np.where(length > CONTRAST, np.clip(found, 0, nearness), nearness), foreground
+
+
+def in_other_light(seen: Colours, background: Colours) -> tuple[Bool[np.ndarray, " n"], Values]:
+    """Where pixels show the background's surface in some light, and how much of it, relative to that known of."""
+    ratios = (seen + 2) / (background + 2)
+    light = ratios.mean(axis=0)
+    drift = np.abs(ratios - light).max(axis=0)
+    return (drift < DRIFT) & (light > DARKEST) & (light < BRIGHTEST), light
 
 
 def _foreground(shot: Shot, rows: Indices, columns: Indices, radius: int) -> Colours:

@@ -253,3 +253,42 @@ def test_shadows_can_be_looked_at() -> None:
     assert left.shape == seen.frames.shape
     assert np.abs(left / 255 - (1 - lost) ** (1 / GAMMA)).mean() < 0.03
     assert (left[:, :6, :6] == 255).all()
+
+
+def test_a_deep_shadow_that_touches_what_is_kept_is_carried_up_to_it() -> None:
+    """Neither a halo of too much light beside it nor a line where the band ends."""
+    plate = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    keep = np.zeros((1, HEIGHT, WIDTH), np.bool_)
+    keep[:, 12:36, 20:40] = True
+    away = np.clip(np.arange(WIDTH) - 39, 0, None)  # of the thing's right side
+    light = np.where(away > 0, 1 - 0.6 * np.exp(-away / 6), 1.0)
+    seen = np.where(keep[0, ..., None], np.array([60, 40, 160]), np.rint(plate * light[None, :, None]))
+    old, new = replace(backdrop(np.full_like(plate, 120)), clean=plate), 120 * light
+    composed, _ = Composite(band=0.08)(
+        clip_of(seen[None]), keep, replace(old, warps=old.warps[:1], gains=old.gains[:1])
+    )
+    made = composed.frames[0, 20:28, 40:60].astype(float)
+    assert np.abs(made - new[None, 40:60, None]).max() < 5
+
+
+def test_what_the_light_cannot_explain_beside_what_is_kept_does_not_stay() -> None:
+    """As a bright tile of the old scene in the band, whose plate is wrong there."""
+    plate = wall(0)
+    keep, seen = disc(8, 24, 30), plate.copy()
+    seen[disc(8, 24, 30)[0]] = (60, 40, 160)
+    stray = disc(11, 24, 30)[0] & ~disc(9, 24, 30)[0]
+    seen[stray] = 255
+    composed, _ = Composite(band=0.08, light=Light(shadows=False))(
+        clip_of(seen[None].repeat(LENGTH, 0)), keep, backdrop(np.full_like(plate, 90))
+    )
+    assert np.median(composed.frames[:, stray]) < 100
+
+
+def test_where_the_plate_is_a_right_guess_no_rim_of_the_old_scene_is_left() -> None:
+    """Behind what never moves."""
+    plate = np.full((HEIGHT, WIDTH, 3), (60, 160, 60), np.uint8)
+    keep, seen = disc(8, 24, 30), plate.copy()
+    seen[keep[0]] = (40, 40, 40)
+    known = replace(backdrop(np.full_like(plate, (150, 90, 60))), clean=plate, hole=disc(14, 24, 30)[0])
+    composed, _ = UNSHADED(clip_of(seen[None].repeat(LENGTH, 0)), keep, known)
+    np.testing.assert_array_equal(composed.frames[~keep], np.broadcast_to((150, 90, 60), composed.frames.shape)[~keep])
