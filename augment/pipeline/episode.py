@@ -152,9 +152,10 @@ def restage(
             try:
                 filmed = Filmed(known, episode.cameras[camera], frozenset(flow.recipe.preserve))
                 results[camera] = _restage_camera(flow, source, filmed, steps, plan, folder, clock)
-            except PaintError as error:
+            except (PaintError, UnseenError) as error:
                 frames_file(folder, camera).unlink(missing_ok=True)
-                results[camera] = CameraResult(f"as recorded: {error}", Verdict(str(error), redraw=True))
+                verdict = Verdict(str(error), redraw=isinstance(error, PaintError))
+                results[camera] = CameraResult(f"as recorded: {error}", verdict)
     return results
 
 

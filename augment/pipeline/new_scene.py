@@ -10,9 +10,11 @@ from jaxtyping import Bool, UInt8
 from augment.images import exposed, is_blank, unwarp, warp
 from augment.layers import Layers
 from augment.pipeline.moving import own_backdrop, uncovered
+from augment.pipeline.sought import find
 from augment.plan import Step
+from augment.pngs import decode
 from augment.scene import fill_smoothly
-from augment.types import Backdrop, Filler, Footage, KeyFrame, PlannedStep, Role, Stability
+from augment.types import Backdrop, Filler, Footage, KeyFrame, PlannedStep, Role, Seeks, Stability
 from robot_io.types import Clip, FrameSource
 
 FOREGROUND = frozenset({Role.ROBOT, Role.OBJECT})
@@ -31,7 +33,7 @@ class Filmed:
     frames: FrameSource
     preserve: frozenset[Role]
     """Roles whose pixels stay as recorded."""
-    _regions: dict[Role, Bool[np.ndarray, "h w"]] = field(default_factory=dict, init=False, repr=False)
+    _regions: dict[Role | Seeks, Bool[np.ndarray, "h w"]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def camera(self) -> str:
@@ -49,17 +51,22 @@ class Filmed:
     def plate(self) -> Plate:
         return self.layers.plate
 
-    def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
+    def region(self, what: Role | Seeks) -> Bool[np.ndarray, "h w"]:
         """As SceneView says; all masks are read once, though it may be asked for every frame."""
-        if role not in self._regions:
-            self._regions[role] = self.layers.region(role)
-        return self._regions[role]
+        if what not in self._regions:
+            self._regions[what] = self.layers.region(what) if isinstance(what, Role) else self._found(what, 0)
+        return self._regions[what]
 
-    def region_in(self, index: int, role: Role) -> Bool[np.ndarray, "h w"]:
+    def region_in(self, index: int, what: Role | Seeks) -> Bool[np.ndarray, "h w"]:
         """As SceneView says."""
-        if self.moves:
-            return np.asarray(self.layers.mask(role, index, index + 1)[0])
-        return np.asarray(warp(self.region(role), self.layers.warps[index]))
+        if not self.moves:
+            return np.asarray(warp(self.region(what), self.layers.warps[index]))
+        if isinstance(what, Role):
+            return np.asarray(self.layers.mask(what, index, index + 1)[0])
+        return self._found(what, index)
+
+    def _found(self, what: Seeks, index: int) -> Bool[np.ndarray, "h w"]:
+        return decode(find(what, self.layers, self.frames)[index], (self.height, self.width), what.phrase)
 
     @property
     def moves(self) -> bool:
