@@ -78,6 +78,10 @@ class Blended(Painted):
     def painter(self) -> Painter:
         return open_pixel_painter(self.pack, self.runtime) if self.form == PIXEL else super().painter
 
+    @property
+    def edits(self) -> Role | None:
+        return Role(self.region) if self.region in STANDING else None
+
     def untouched(self, scene: SceneView, index: int) -> Mask:
         return ~self._region(partial(scene.region_in, index))
 
@@ -104,8 +108,8 @@ class Blended(Painted):
         """What robot and objects hide of it in some frame is part of it, but before a camera that moves."""
         if self.region not in KNOWN:
             return where(self._sought)
-        if self.region != SURROUNDINGS:
-            return where(Role(self.region))
+        if self.edits:
+            return where(self.edits)
         return np.asarray(~np.logical_or.reduce([where(role) for role in STANDING]))
 
     @property

@@ -32,7 +32,7 @@ class Filmed:
     layers: Layers
     frames: FrameSource
     preserve: frozenset[Role]
-    """Roles whose pixels stay as recorded."""
+    """Roles whose pixels stay as recorded (`Recipe.kept`)."""
     _regions: dict[Role | Seeks, Bool[np.ndarray, "h w"]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -75,8 +75,8 @@ class Filmed:
 
     @cached_property
     def kept(self) -> Bool[np.ndarray, "h w"]:
-        roles = (self.preserve | {Role.OTHER}) - FOREGROUND
-        return np.asarray(np.logical_or.reduce([self.region(role) for role in sorted(roles)]))
+        nothing = np.zeros((self.height, self.width), dtype=np.bool_)
+        return np.asarray(np.logical_or.reduce([nothing, *map(self.region, sorted(self.preserve - FOREGROUND))]))
 
     @property
     def fill(self) -> Filler:
@@ -94,7 +94,7 @@ class Filmed:
         by = unwarp(self.layers.warps[best])
         frame = self.frames.read(best, best + 1).frames[0]
         picture = warp(exposed(frame, 1 / np.maximum(self.layers.gains[best], np.float32(0.1))), by)
-        return KeyFrame(picture, warp(self.layers.keep(FOREGROUND, best, best + 1)[0], by))
+        return KeyFrame(picture, warp(self.layers.keep(FOREGROUND | {Role.OTHER}, best, best + 1)[0], by))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,13 +126,16 @@ class NewScene:
         """Frames that have to be asked for together; 1 where that does not matter."""
         return int(np.lcm.reduce([1, *(step.generator.clip for step, _ in self.shots)]))
 
-    def spare(self, clip: Clip, keep: Masks, alpha: UInt8[np.ndarray, "t h w"]) -> None:
-        """Keep as well what no step changes, and frames that show nothing."""
+    def spare(self, clip: Clip, keep: Masks, alpha: UInt8[np.ndarray, "t h w"]) -> Masks:
+        """Keep as well what no step changes, and frames that show nothing. Returns where that is."""
+        everywhere = np.zeros_like(keep)
         for index, frame in enumerate(clip.frames):
             spared = np.ones_like(keep[index]) if is_blank(frame) else self._untouched(clip.start + index)
             if spared is not None:
                 keep[index] |= spared
                 alpha[index][spared] = 0
+                everywhere[index] = spared
+        return everywhere
 
     def _untouched(self, index: int) -> Bool[np.ndarray, "h w"] | None:
         """Where frame `index` stays as recorded, whatever is drawn; None for nowhere."""
