@@ -76,7 +76,7 @@ class Recipe:
         return steps
 
     def kept(self, steps: Iterable[tuple[Step, PlannedStep]] = ()) -> frozenset[Role]:
-        """Roles whose pixels stay as recorded: `other`, which a person painted, too, unless one of these steps edits it."""
+        """Roles that stay as recorded: `other`, which a person painted, is one unless these steps edit it."""
         edited = {step.generator.edits for step, _ in steps}
         return frozenset(self.preserve) | (frozenset({Role.OTHER}) - edited)
 

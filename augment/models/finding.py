@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from augment.boxes import near
 from augment.models.base import Detector, PromptedSegmenter
 from augment.models.doors import open_detector, open_segmenter
 from augment.models.packs import Component
@@ -37,7 +38,8 @@ class Finder:
         boxes = boxes[areas < ALL * height * width]
         if not len(boxes):
             return np.zeros((height, width), dtype=np.bool_)
-        return np.asarray(self.segmenter(self.segmenter.embed([picture])[0], boxes).masks.any(axis=0))
+        masks = self.segmenter(self.segmenter.embed([picture])[0], boxes).masks
+        return np.asarray(np.logical_or.reduce(list(map(near, masks, boxes))))
 
 
 def open_finder(detector: Component, segmenter: Component, runtime: Runtime) -> Finder:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from augment.generate import Blended
-from augment.images import grow
+from augment.images import bounds, grow
 from augment.models.base import Detections
 from augment.models.finding import open_finder
 from augment.models.grounding_dino.detector import GroundingDino
@@ -167,6 +167,17 @@ def test_who_finds_the_region_decides_the_pixels(tmp_path: Path, form: str) -> N
         known.append(flow.recipe.steps[0].generator.identity())
         assert {"detector", "segmenter"} <= set(known[-1]["pack"])
     assert known[0] != known[1]
+
+
+def test_masks_that_leak_to_another_thing_are_cut_off() -> None:
+    """Of a purple cube beside a red one the shipped segmenter's mask holds both."""
+    picture, cube = frames(SAMPLES, "demo_1")[0], truth(Role.OBJECT)[0]
+    rows, columns = bounds(cube, 0)
+    beside = (slice(98, 98 + rows.stop - rows.start), slice(95, 95 + columns.stop - columns.start))
+    picture[beside][cube[rows, columns]] = frames(SAMPLES, "demo_0")[0][cube]
+    (region,) = found("purple cube", picture[None])
+    assert region[beside][cube[rows, columns]].mean() > 0.9
+    assert not region[:, :85].any()
 
 
 def test_what_a_person_painted_is_edited_where_asked_and_stays_otherwise(demos: Path, tmp_path: Path) -> None:
