@@ -55,6 +55,9 @@ class NothingKept:
     camera = "front"
     plate: np.ndarray
 
+    def region_in(self, index: int, what: object) -> np.ndarray:
+        return np.zeros(self.plate.shape[:2], bool)
+
     @property
     def kept(self) -> np.ndarray:
         return np.zeros(self.plate.shape[:2], bool)
