@@ -6,6 +6,8 @@ from jaxtyping import Bool, Float32, Float64
 
 from augment.images import bounds
 
+BEYOND = 0.1  # of its size, by which a thing may reach beyond its box
+
 
 def boxes_around(masks: Bool[np.ndarray, "n h w"]) -> Float32[np.ndarray, "n 4"]:
     """The smallest box around each mask; all 0 around an empty one."""
@@ -23,6 +25,16 @@ def inside(boxes: Float32[np.ndarray, "n 4"], height: int, width: int) -> Bool[n
     x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
     columns, rows = (left <= x) & (x < right), (top <= y) & (y < bottom)
     return np.asarray(rows[:, :, None] & columns[:, None, :])
+
+
+def near(mask: Bool[np.ndarray, "h w"], box: Float32[np.ndarray, "4"]) -> Bool[np.ndarray, "h w"]:
+    """What lies in the box or a little beyond; masks that leak do so far away."""
+    beyond = BEYOND * np.tile(box[2:] - box[:2], 2) + 2
+    left, top, right, bottom = np.rint(box + beyond * [-1, -1, 1, 1]).astype(int)
+    kept = np.zeros_like(mask)
+    here = (slice(max(0, top), max(0, bottom)), slice(max(0, left), max(0, right)))
+    kept[here] = mask[here]
+    return kept
 
 
 def box_iou(boxes: Float32[np.ndarray, "n 4"], others: Float32[np.ndarray, "m 4"]) -> Float64[np.ndarray, "n m"]:

@@ -10,7 +10,7 @@ class RunError(Exception):
 
 
 class UnseenError(Exception):
-    """What has to stay cannot be found on a camera, which is left as recorded for this reason."""
+    """What has to stay, or is to be edited, cannot be found on a camera, which is left as recorded for this reason."""
 
 
 class PaintError(Exception):

@@ -144,15 +144,15 @@ class Layers:
         return {role: sum(track.share for track in self.tracks if track.role == role) for role in sorted(self.roles)}
 
     def keep(self, preserve: Iterable[Role], start: int, stop: int) -> Bool[np.ndarray, "t h w"]:
-        """Union of the tracks of the preserved roles; `other`, which a person painted, always stays."""
-        return self._union({*preserve, Role.OTHER}, start, stop)
+        """Union of the tracks of the preserved roles."""
+        return self._union(frozenset(preserve), start, stop)
 
     def alpha(self, preserve: Iterable[Role], start: int, stop: int) -> UInt8[np.ndarray, "t h w"]:
         """Share of the foreground, 1..255, where more is known than the masks of the preserved roles say; else 0.
 
         Of every role; where another one is preserved, its masks decide.
         """
-        stop, roles = min(stop, self.length), {*preserve, Role.OTHER}
+        stop, roles = min(stop, self.length), frozenset(preserve)
         said = np.zeros((stop - start, self.height, self.width), dtype=np.uint8)
         for alpha in self._alphas:
             if alpha.role in roles:

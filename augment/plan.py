@@ -1,7 +1,7 @@
 """Deciding: recipe + seed -> plans. Every random choice of a variant is made here, before any pixel."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from math import gcd
@@ -74,6 +74,11 @@ class Recipe:
                 return None
             steps.append((replace(step, generator=generator), planned))
         return steps
+
+    def kept(self, steps: Iterable[tuple[Step, PlannedStep]] = ()) -> frozenset[Role]:
+        """Roles that stay as recorded: `other`, which a person painted, is one unless these steps edit it."""
+        edited = {step.generator.edits for step, _ in steps}
+        return frozenset(self.preserve) | (frozenset({Role.OTHER}) - edited)
 
     def _check_moving(self, granularity: Granularity) -> None:
         if granularity == Granularity.PLATE:

@@ -29,6 +29,7 @@ __all__ = [
     "PlannedStep",
     "Role",
     "SceneView",
+    "Seeks",
     "Stability",
 ]
 
@@ -147,6 +148,20 @@ class Footage:
 
 
 @runtime_checkable
+class Seeks(Protocol):
+    """Finds one kind of thing, whatever the picture. Hashable: equal ones find the same."""
+
+    @property
+    def phrase(self) -> str:
+        """What it is called."""
+        ...
+
+    def __call__(self, pictures: Sequence[UInt8[np.ndarray, "h w 3"]]) -> list[Bool[np.ndarray, "h w"]]:
+        """Where each of the pictures shows it."""
+        ...
+
+
+@runtime_checkable
 class SceneView(Protocol):
     """What a generator may know of the camera it paints for."""
 
@@ -158,12 +173,18 @@ class SceneView(Protocol):
     def width(self) -> int: ...
     @property
     def plate(self) -> UInt8[np.ndarray, "h w 3"]: ...
-    def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
-        """Where a role is seen in any frame, on the plate."""
+    def region(self, what: Role | Seeks) -> Bool[np.ndarray, "h w"]:
+        """Where a role is seen in any frame, or what is sought on the clean plate; on the plate.
+
+        Raises UnseenError where what is sought is nowhere.
+        """
         ...
 
-    def region_in(self, index: int, role: Role) -> Bool[np.ndarray, "h w"]:
-        """The same as frame `index` of the recording shows it; before a camera that moves, what is seen in it alone."""
+    def region_in(self, index: int, what: Role | Seeks) -> Bool[np.ndarray, "h w"]:
+        """The same as frame `index` of the recording shows it; before a camera that moves, what is seen in it alone.
+
+        Raises UnseenError where what is sought is nowhere, or in no frame of a camera that moves.
+        """
         ...
 
     @property
@@ -204,6 +225,8 @@ class Generates(Protocol):
     def support(self, scene: SceneView) -> Bool[np.ndarray, "h w"] | None: ...
     def untouched(self, scene: SceneView, index: int) -> Bool[np.ndarray, "h w"] | None: ...
     def frame_by_frame(self, granularity: Granularity) -> "Generates | None": ...
+    @property
+    def edits(self) -> Role | None: ...
     @property
     def clip(self) -> int: ...
     def __call__(

@@ -106,8 +106,8 @@ def _shadows(flow: Flow, frames: FrameSource, layers: Layers, index: int) -> np.
 
 def _kept(flow: Flow, layers: Layers, index: int) -> tuple[np.ndarray, np.ndarray]:
     """Mask and soft alpha of one frame, `(1, h, w)`."""
-    preserve = flow.recipe.preserve
-    return layers.keep(preserve, index, index + 1), layers.alpha(preserve, index, index + 1)
+    kept = flow.recipe.kept()
+    return layers.keep(kept, index, index + 1), layers.alpha(kept, index, index + 1)
 
 
 def _plate(part: Part, camera: str) -> np.ndarray:

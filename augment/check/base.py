@@ -39,6 +39,8 @@ class Window:
     backdrop: Backdrop
     support: Bool[np.ndarray, "h w"] | None = None
     """Where the new plate shows something to stand on; None if that is unknown."""
+    spared: Bool[np.ndarray, "t h w"] | None = None
+    """What no step of the recipe changes, whatever is kept; None for nothing."""
 
 
 class CameraCheck(ABC):

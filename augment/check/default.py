@@ -23,7 +23,7 @@ class DefaultCheck(Check):
     min_keep: float = 0.001
     """Least share of the picture, over the whole episode, that must be kept: below it, nothing was found."""
     max_keep: float = 0.98
-    """Greatest share: above it, nothing would change."""
+    """Greatest share of what the recipe may change: above it, nothing would."""
     min_keep_psnr: float = 30.0
     """dB: least fidelity of kept pixels after a lossy encoding."""
     max_keep_jump: float = 0.5

@@ -10,6 +10,7 @@ from robot_io.types import FrameSource
 PEAK = 255.0
 
 Picture = UInt8[np.ndarray, "h w 3"]
+Mask = Bool[np.ndarray, "h w"]
 
 
 class Promises(CameraCheck):
@@ -21,6 +22,7 @@ class Promises(CameraCheck):
         self._next = 0
         self._shown = 0
         self._kept = 0
+        self._open = 0
         self._changed = 0
         self._squared_error = 0
         self._misshapen: str | None = None
@@ -31,12 +33,14 @@ class Promises(CameraCheck):
             self._misshapen = f"frames {composed!r} do not follow {self._next} like the recorded {recorded!r}"
             return
         self._next = composed.stop
-        for frames in zip(recorded.frames, composed.frames, window.decoded.frames, exact, strict=True):
+        may_change = np.ones_like(exact) if window.spared is None else ~window.spared
+        for frames in zip(recorded.frames, composed.frames, window.decoded.frames, exact, may_change, strict=True):
             self._see(*frames)
 
-    def _see(self, recorded: Picture, composed: Picture, decoded: Picture, exact: Bool[np.ndarray, "h w"]) -> None:
+    def _see(self, recorded: Picture, composed: Picture, decoded: Picture, exact: Mask, may_change: Mask) -> None:
         shows = not is_blank(recorded)
         self._shown += shows
+        self._open += shows * int(np.count_nonzero(may_change))
         self._kept += shows * int(np.count_nonzero(exact))
         where = np.flatnonzero(exact)
         recorded, composed, decoded = (
@@ -49,7 +53,9 @@ class Promises(CameraCheck):
 
     def verdict(self) -> Verdict:
         length, height, width, _ = self._shape
-        share = self._kept / (max(1, self._shown) * height * width)
+        area = max(1, self._shown) * height * width
+        share = self._kept / area
+        full = 1 - min(1.0, (area - self._kept) / max(1, self._open))
         psnr = self._psnr()
         figures = {"kept_share": round(share, 5)}
         if np.isfinite(psnr):
@@ -63,11 +69,11 @@ class Promises(CameraCheck):
         if share < self._least_kept:
             way_out = "nothing that moves was found, or no mask covers it; paint what stays (segment.keep_always)"
             return Verdict(f"keep mask is empty ({share:.3%} < {self._least_kept:.3%}): {way_out}", False, figures)
-        if share > self._most_kept:
+        if full > self._most_kept:
             way_out = (
                 "nothing is left to change; preserve less, or paint the region that is edited (segment.keep_always)"
             )
-            return Verdict(f"keep mask is full ({share:.1%} > {self._most_kept:.1%}): {way_out}", False, figures)
+            return Verdict(f"keep mask is full ({full:.1%} > {self._most_kept:.1%}): {way_out}", False, figures)
         if psnr < self._least_psnr:
             return Verdict(f"kept pixels have {psnr:.1f} dB after encoding (< {self._least_psnr} dB)", True, figures)
         return Verdict(None, False, figures)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from augment.types import Deals, Footage, Granularity, SceneView
+from augment.types import Deals, Footage, Granularity, Role, SceneView
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Generator(ABC):
     def clip(self) -> int:
         """Frames that are painted together, each by itself but alike; 0 where one plate serves for all frames."""
         return 0
+
+    @property
+    def edits(self) -> Role | None:
+        """The role that is painted anew while all else stays as recorded; None where that is no role."""
+        return None
 
     def film(self, choices: Mapping[str, Any], scene: SceneView, footage: Footage) -> UInt8[np.ndarray, "t h w 3"]:
         """The new background of each frame, as it lies there; `clip` of them, or what is left at the end.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from augment.errors import RequestError
 from augment.generate.painted import RANKING, Mask, Painted, Picture, Shot, softened
 from augment.images import grow, pixels
 from augment.models.doors import open_pixel_painter
+from augment.models.finding import Sought
 from augment.models.painting.base import Canvas, Painter, Sampler, Sampling, Start, Steering
 from augment.models.places import content_of
-from augment.types import Role, SceneView
+from augment.types import Role, SceneView, Seeks
 
 LATENT, PIXEL = "latent", "pixel"
 SURROUNDINGS = "surroundings"
 STANDING = (Role.SUPPORT, Role.GOAL, Role.OTHER)
 """Roles that do not move, and can be edited."""
+KNOWN = (SURROUNDINGS, *STANDING)
+"""Regions that are not looked for by their words."""
+NEAR = 0.8  # likeness, 0..1, from which a word is taken for a known one, misspelt
 HALF = 127  # of 255: what is drawn more opaquely counts
 THIN = 0.04  # of the height: a region that is nowhere wider is thin
 
@@ -32,7 +37,8 @@ class Blended(Painted):
     """A region painted anew by words, blended with the rest at every noise level."""
 
     region: str = Role.SUPPORT
-    """What is edited: a role such as `support`, or `surroundings` (all that no role holds)."""
+    """What is edited: a role such as `support`, `surroundings` (all that no role holds), or words for what the pack's
+    detector and segmenter find."""
     level: float = 0.75
     """Share of the noise levels from which it is painted: less stays closer to what was there."""
     soft: float = 0.0
@@ -72,6 +78,10 @@ class Blended(Painted):
     def painter(self) -> Painter:
         return open_pixel_painter(self.pack, self.runtime) if self.form == PIXEL else super().painter
 
+    @property
+    def edits(self) -> Role | None:
+        return Role(self.region) if self.region in STANDING else None
+
     def untouched(self, scene: SceneView, index: int) -> Mask:
         return ~self._region(partial(scene.region_in, index))
 
@@ -94,11 +104,32 @@ class Blended(Painted):
         """Thin regions are painted larger at first, as what is narrower than a latent cell would be lost."""
         return replace(self.sampling, thin=bool(grow(~region, pixels(THIN / 2, len(region))).all()))
 
-    def _region(self, where: Callable[[Role], Mask]) -> Mask:
+    def _region(self, where: Callable[[Role | Seeks], Mask]) -> Mask:
         """What robot and objects hide of it in some frame is part of it, but before a camera that moves."""
-        if self.region != SURROUNDINGS:
-            return where(Role(self.region))
+        if self.region not in KNOWN:
+            return where(self._sought)
+        if self.edits:
+            return where(self.edits)
         return np.asarray(~np.logical_or.reduce([where(role) for role in STANDING]))
+
+    @property
+    def _sought(self) -> Sought:
+        """The region as words. Raises RequestError where it cannot be looked for."""
+        near = get_close_matches(self.region.lower(), (SURROUNDINGS, *Role), 1, NEAR)
+        if near:
+            hint = f". Did you mean {near[0]}?" if near[0] in KNOWN else ""
+            raise RequestError(
+                f"unknown region={self.region}; known: {', '.join(KNOWN)}, or words that name a thing, such as "
+                f"'blue box'{hint}"
+            )
+        detector, segmenter = self.pack.detector, self.pack.segmenter
+        if detector is None or segmenter is None:
+            raise RequestError(
+                f"region={self.region} is looked for by its words, which takes a detector and a segmenter, and "
+                f"models={self.pack.name} has not both; put packs together, such as models=[grounded_tiny,sd15], or "
+                f"choose a known region: {', '.join(KNOWN)}"
+            )
+        return Sought(self.region, detector, segmenter, self.runtime)
 
     def _scribbled(self, scene: SceneView, picture: Picture, region: Mask) -> Picture:
         drawn = self._drawing(scene)
@@ -131,6 +162,12 @@ class Blended(Painted):
         options["scribbles"] = {camera: content_of(path) for camera, path in self._drawings.items()}
         return options
 
+    def remarks(self) -> list[str]:
+        """As Painted says. Raises RequestError as well for words that the detector cannot be asked."""
+        if self.region not in KNOWN:
+            self._sought([])
+        return super().remarks()
+
     def check(self) -> None:
         if self.form not in (LATENT, PIXEL):
             raise RequestError(f"unknown form={self.form}; known: {LATENT}, {PIXEL}")
@@ -139,9 +176,8 @@ class Blended(Painted):
                 f"form=pixel needs pixels and clip, and models={self.pack.name} lacks one; choose a pack with both, "
                 "such as models=blended_pixel_256, or form=latent"
             )
-        known = (SURROUNDINGS, *STANDING)
-        if self.region not in known:
-            raise RequestError(f"unknown region={self.region}; known: {', '.join(known)}")
+        if self.region not in KNOWN:
+            _ = self._sought
         if self.candidates < 1 or not 0 <= self.soft < 1:
             raise RequestError(f"candidates={self.candidates}, soft={self.soft}; at least 1, and 0 to below 1")
         if self.scribbles is not None and not self._drawings:

@@ -13,8 +13,8 @@ from augment.generate.base import Generator
 from augment.generate.ranking import Opinions, best_of, growth
 from augment.images import box_blur, grow, pixels
 from augment.instructions import named_things
-from augment.models.doors import open_detector, open_judge, open_painter, open_segmenter
-from augment.models.finding import Finder
+from augment.models.doors import open_judge, open_painter
+from augment.models.finding import open_finder
 from augment.models.kinds import KINDS
 from augment.models.packs import Pack
 from augment.models.painting.base import NO_FEW_STEPS, Canvas, Painter, Sampler, Sampling, Start, Wording
@@ -126,9 +126,7 @@ class Painted(Generator):
             judge = open_judge(self.pack.clip, self.runtime)
             distances = judge.distances(pictures, choices["prompt"], [~keep] * len(pictures))
         if self.pack.detector and self.pack.segmenter:
-            find = Finder(
-                open_detector(self.pack.detector, self.runtime), open_segmenter(self.pack.segmenter, self.runtime)
-            )
+            find = open_finder(self.pack.detector, self.pack.segmenter, self.runtime)
             grown = np.array([growth(found, keep) for found in find(pictures, [ROBOT, *choices["things"]])])
         return best_of(pictures, keep, Opinions(distances.tolist(), grown.tolist()))
 

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from augment.boxes import near
 from augment.models.base import Detector, PromptedSegmenter
+from augment.models.doors import open_detector, open_segmenter
+from augment.models.packs import Component
+from augment.models.runtime import Runtime
 
 SURE = 0.3  # score of a box that counts
 ALL = 0.9  # of the picture: larger boxes are of nothing in particular
@@ -34,4 +38,24 @@ class Finder:
         boxes = boxes[areas < ALL * height * width]
         if not len(boxes):
             return np.zeros((height, width), dtype=np.bool_)
-        return np.asarray(self.segmenter(self.segmenter.embed([picture])[0], boxes).masks.any(axis=0))
+        masks = self.segmenter(self.segmenter.embed([picture])[0], boxes).masks
+        return np.asarray(np.logical_or.reduce(list(map(near, masks, boxes))))
+
+
+def open_finder(detector: Component, segmenter: Component, runtime: Runtime) -> Finder:
+    """Raises RequestError as `open_detector` does."""
+    return Finder(open_detector(detector, runtime), open_segmenter(segmenter, runtime))
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What a phrase names, as two networks find it. A `Seeks` (augment.types)."""
+
+    phrase: str
+    detector: Component
+    segmenter: Component
+    runtime: Runtime
+
+    def __call__(self, pictures: Sequence[UInt8[np.ndarray, "h w 3"]]) -> list[Bool[np.ndarray, "h w"]]:
+        """Raises RequestError where the networks cannot be opened, or asked for this phrase; without pictures, too."""
+        return open_finder(self.detector, self.segmenter, self.runtime)(pictures, [self.phrase])

@@ -150,11 +150,12 @@ def restage(
             results[camera] = CameraResult(f"as recorded: {problem}", Verdict(problem))
         else:
             try:
-                filmed = Filmed(known, episode.cameras[camera], frozenset(flow.recipe.preserve))
+                filmed = Filmed(known, episode.cameras[camera], flow.recipe.kept(steps))
                 results[camera] = _restage_camera(flow, source, filmed, steps, plan, folder, clock)
-            except PaintError as error:
+            except (PaintError, UnseenError) as error:
                 frames_file(folder, camera).unlink(missing_ok=True)
-                results[camera] = CameraResult(f"as recorded: {error}", Verdict(str(error), redraw=True))
+                verdict = Verdict(str(error), redraw=isinstance(error, PaintError))
+                results[camera] = CameraResult(f"as recorded: {error}", verdict)
     return results
 
 
@@ -279,9 +280,9 @@ def _restage_camera(
         for start in range(0, len(frames), window):
             with clock("decode"):
                 clip = frames.read(start, min(start + window, len(frames)))
-                keep = layers.keep(flow.recipe.preserve, clip.start, clip.stop)
-                alpha = layers.alpha(flow.recipe.preserve, clip.start, clip.stop)
-                scene.spare(clip, keep, alpha)
+                keep = layers.keep(filmed.preserve, clip.start, clip.stop)
+                alpha = layers.alpha(filmed.preserve, clip.start, clip.stop)
+                spared = scene.spare(clip, keep, alpha)
             with clock("generate"):
                 backdrops = list(scene.backdrops(clip, keep))
             for part, backdrop in backdrops:
@@ -291,7 +292,7 @@ def _restage_camera(
                 with clock("encode"):
                     decoded = writer.write(composed)
                 with clock("check"):
-                    watch.see(Window(seen, composed, decoded, kept, exact, backdrop, support))
+                    watch.see(Window(seen, composed, decoded, kept, exact, backdrop, support, spared[part]))
     verdict = watch.verdict()
     if verdict.reason is None:
         return CameraResult(RESTAGED, verdict)

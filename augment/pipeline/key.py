@@ -25,7 +25,10 @@ def find_key(layers: Layers, frames: FrameSource) -> KeyFrame:
     """
     looks = np.unique(np.linspace(0, len(frames) - 1, LOOKS).round().astype(int)).tolist()
     key = max(looks, key=lambda index: _coverage(layers, index))
-    picture, shown = _laid(layers, frames, key), _behind(layers, key, layers.keep(FOREGROUND, key, key + 1)[0])
+    picture, shown = (
+        _laid(layers, frames, key),
+        _behind(layers, key, layers.keep((*FOREGROUND, Role.OTHER), key, key + 1)[0]),
+    )
     for index, mask in _standing(layers, looks):
         more = mask & ~shown
         if more.sum() > ELSEWHERE * mask.sum():

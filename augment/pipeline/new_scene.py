@@ -11,9 +11,11 @@ from augment.images import is_blank, warp
 from augment.layers import Layers
 from augment.pipeline.key import FOREGROUND, find_key
 from augment.pipeline.moving import own_backdrop, uncovered
+from augment.pipeline.sought import find
 from augment.plan import Step
+from augment.pngs import decode
 from augment.scene import fill_smoothly
-from augment.types import Backdrop, Filler, Footage, KeyFrame, PlannedStep, Role, Stability
+from augment.types import Backdrop, Filler, Footage, KeyFrame, PlannedStep, Role, Seeks, Stability
 from robot_io.types import Clip, FrameSource
 
 Plate = UInt8[np.ndarray, "h w 3"]
@@ -28,8 +30,8 @@ class Filmed:
     layers: Layers
     frames: FrameSource
     preserve: frozenset[Role]
-    """Roles whose pixels stay as recorded."""
-    _regions: dict[Role, Bool[np.ndarray, "h w"]] = field(default_factory=dict, init=False, repr=False)
+    """Roles whose pixels stay as recorded (`Recipe.kept`)."""
+    _regions: dict[Role | Seeks, Bool[np.ndarray, "h w"]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def camera(self) -> str:
@@ -47,17 +49,22 @@ class Filmed:
     def plate(self) -> Plate:
         return self.layers.plate
 
-    def region(self, role: Role) -> Bool[np.ndarray, "h w"]:
+    def region(self, what: Role | Seeks) -> Bool[np.ndarray, "h w"]:
         """As SceneView says; all masks are read once, though it may be asked for every frame."""
-        if role not in self._regions:
-            self._regions[role] = self.layers.region(role)
-        return self._regions[role]
+        if what not in self._regions:
+            self._regions[what] = self.layers.region(what) if isinstance(what, Role) else self._found(what, 0)
+        return self._regions[what]
 
-    def region_in(self, index: int, role: Role) -> Bool[np.ndarray, "h w"]:
+    def region_in(self, index: int, what: Role | Seeks) -> Bool[np.ndarray, "h w"]:
         """As SceneView says."""
-        if self.moves:
-            return np.asarray(self.layers.mask(role, index, index + 1)[0])
-        return np.asarray(warp(self.region(role), self.layers.warps[index]))
+        if not self.moves:
+            return np.asarray(warp(self.region(what), self.layers.warps[index]))
+        if isinstance(what, Role):
+            return np.asarray(self.layers.mask(what, index, index + 1)[0])
+        return self._found(what, index)
+
+    def _found(self, what: Seeks, index: int) -> Bool[np.ndarray, "h w"]:
+        return decode(find(what, self.layers, self.frames)[index], (self.height, self.width), what.phrase)
 
     @property
     def moves(self) -> bool:
@@ -66,8 +73,8 @@ class Filmed:
 
     @cached_property
     def kept(self) -> Bool[np.ndarray, "h w"]:
-        roles = (self.preserve | {Role.OTHER}) - set(FOREGROUND)
-        return np.asarray(np.logical_or.reduce([self.region(role) for role in sorted(roles)]))
+        nothing = np.zeros((self.height, self.width), dtype=np.bool_)
+        return np.asarray(np.logical_or.reduce([nothing, *map(self.region, sorted(self.preserve - set(FOREGROUND)))]))
 
     @property
     def fill(self) -> Filler:
@@ -107,13 +114,16 @@ class NewScene:
         """Frames that have to be asked for together; 1 where that does not matter."""
         return int(np.lcm.reduce([1, *(step.generator.clip for step, _ in self.shots)]))
 
-    def spare(self, clip: Clip, keep: Masks, alpha: UInt8[np.ndarray, "t h w"]) -> None:
-        """Keep as well what no step changes, and frames that show nothing."""
+    def spare(self, clip: Clip, keep: Masks, alpha: UInt8[np.ndarray, "t h w"]) -> Masks:
+        """Keep as well what no step changes, and frames that show nothing. Returns where that is."""
+        everywhere = np.zeros_like(keep)
         for index, frame in enumerate(clip.frames):
             spared = np.ones_like(keep[index]) if is_blank(frame) else self._untouched(clip.start + index)
             if spared is not None:
                 keep[index] |= spared
                 alpha[index][spared] = 0
+                everywhere[index] = spared
+        return everywhere
 
     def _untouched(self, index: int) -> Bool[np.ndarray, "h w"] | None:
         """Where frame `index` stays as recorded, whatever is drawn; None for nowhere."""

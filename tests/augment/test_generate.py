@@ -13,7 +13,7 @@ from augment.generate.patterns import PATTERNS
 from augment.models.packs import Component, Pack
 from augment.models.runtime import Runtime
 from augment.plan import Dealer, random_for
-from augment.types import Role
+from augment.types import Role, Seeks
 from tests.pipelines import tiny_pipeline
 from tests.scenes import HEIGHT, WIDTH, NothingKept, wall
 
@@ -27,8 +27,8 @@ class View(NothingKept):
         self._support = np.zeros((HEIGHT, WIDTH), bool)
         self._support[table_top:] = True
 
-    def region(self, role: Role) -> np.ndarray:
-        return self._support if role == Role.SUPPORT else np.zeros_like(self._support)
+    def region(self, what: Role | Seeks) -> np.ndarray:
+        return self._support if what == Role.SUPPORT else np.zeros_like(self._support)
 
 
 @pytest.fixture

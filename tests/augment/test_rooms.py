@@ -10,7 +10,7 @@ from augment.generate import Texture
 from augment.generate.canvas import open_canvas
 from augment.generate.edge import Edge, check_edge, find_edge
 from augment.generate.room import CAMERA, Room
-from augment.types import Role
+from augment.types import Role, Seeks
 from tests.scenes import NothingKept
 
 HEIGHT, WIDTH = 96, 128
@@ -38,8 +38,8 @@ class View(NothingKept):
         self.plate = plate
         self._support = np.zeros((HEIGHT, WIDTH), bool) if support is None else support
 
-    def region(self, role: Role) -> np.ndarray:
-        return self._support if role == Role.SUPPORT else np.zeros((HEIGHT, WIDTH), bool)
+    def region(self, what: Role | Seeks) -> np.ndarray:
+        return self._support if what == Role.SUPPORT else np.zeros((HEIGHT, WIDTH), bool)
 
 
 def ends(edge: Edge) -> list[float]:
