@@ -101,7 +101,7 @@ class Composite:
         """The mixed pixels: the old background's share is exchanged for the new one's.
 
         seen = alpha * foreground + (1 - alpha) * old + what that leaves unexplained, such as light a little off: it
-        stays as far as the pixel is foreground, so that nothing of it ends at the border of the band. Outside of what is
+        stays as far as the pixel is foreground, so that nothing of it ends at the border of the band. Beyond what is
         kept, what light alone explains is background: shadows are deepest where they touch what casts them.
         """
         by, gain = backdrop.warps[index], backdrop.gains[index][:, None]
