@@ -44,7 +44,12 @@ def _without(module: str, **names: type) -> Iterator[None]:
 
 
 # The visualizer draws training batches with OpenCV, whose wheel needs libGL, which servers lack; nothing here draws.
-with warnings.catch_warnings(), _without("groundingdino.util.visualizer", COCOVisualizer=object):
+# SLConfig prints itself with yapf, which spoils its cache where two processes import it for the first time.
+with (
+    warnings.catch_warnings(),
+    _without("groundingdino.util.visualizer", COCOVisualizer=object),
+    _without("groundingdino.util.slconfig", SLConfig=object),
+):
     warnings.simplefilter("ignore")  # of escapes in docstrings, and of where timm keeps its layers
     from groundingdino.models.GroundingDINO.backbone.backbone import Joiner
     from groundingdino.models.GroundingDINO.backbone.position_encoding import build_position_encoding

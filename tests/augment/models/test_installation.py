@@ -68,3 +68,10 @@ def test_what_needs_no_network_imports_no_torch(code: str) -> None:
     code = f"import sys; {code}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_processes_that_open_a_detector_for_the_first_time_share_no_cache_that_either_could_spoil() -> None:
+    """yapf, of which groundingdino's configurations make use, writes one that another process may read half-written."""
+    code = "import sys, augment.models.grounding_dino.original; print('yapf' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
