@@ -55,9 +55,9 @@ def ways(
     for way, seen in {name: perception, "motion": replace(perception, segment=_motion(perception))}.items():
         if seen.segment.rounds:
             with layers_of(episode, seen, still) as layers:
-                yield way, tracks_of(layers, episode, seen)
+                yield way, tracks_of(layers, seen)
         with layers_of(episode, seen, None) as layers:
-            yield f"{way}, unpainted" if seen.segment.rounds else way, tracks_of(layers, episode, seen)
+            yield f"{way}, unpainted" if seen.segment.rounds else way, tracks_of(layers, seen)
     for rival, subtract in RIVALS.items():
         masks, _ = subtract(frames.read(0, len(frames)).frames)
         yield rival, [ArrayMask(Role.ROBOT, rival, masks | still)]

@@ -58,7 +58,7 @@ def judge_episode(
         episode.id, episode.name, episode.length, {camera: episode.cameras[camera]}, episode.signals, episode.language
     )
     with layers_of(alone, perception, None) as layers:
-        tracks = tracks_of(layers, alone, perception)
+        tracks = tracks_of(layers, perception)
         if tracks is None:
             raise RequestError(
                 f"the camera of {episode.name} moves: what moves is not what to keep; choose another segment=..."

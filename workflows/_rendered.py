@@ -87,7 +87,11 @@ class InMemory:
 
 @contextmanager
 def layers_of(episode: Episode, perception: Perception, still: Bool[np.ndarray, "h w"] | None) -> Iterator[Layers]:
-    """Layers of an episode's one camera, with `still` painted as parts of the robot; gone when the context ends."""
+    """Layers of an episode's one camera, with masks though it moves; gone when the context ends.
+
+    `still`: painted as parts of the robot.
+    """
+    perception = replace(perception, moving=True)
     with TemporaryDirectory(prefix="restage-evaluate-") as folder:
         if still is not None and still.any():
             painted = Path(folder) / "painted"
@@ -98,14 +102,9 @@ def layers_of(episode: Episode, perception: Perception, still: Bool[np.ndarray, 
         yield layers
 
 
-def tracks_of(layers: Layers, episode: Episode, perception: Perception) -> Sequence[MaskTrack] | None:
-    """What there is to judge: the stored tracks; of a camera that moves, which the layers leave alone, what the way to
-    segment finds nevertheless, or None where that comes from motion."""
-    if layers.stability != Stability.MOVING:
-        return layers.tracks
-    if perception.segment.rounds:
-        return None
-    return perception.segment(episode, layers.camera, perception.survey(episode.cameras[layers.camera])[0])
+def tracks_of(layers: Layers, perception: Perception) -> Sequence[MaskTrack] | None:
+    """What there is to judge: the stored tracks, or None where these come from motion and the camera moves."""
+    return None if layers.stability == Stability.MOVING and perception.segment.rounds else layers.tracks
 
 
 def painting(frames: FrameSource, robot: Bool[np.ndarray, "t h w"]) -> Bool[np.ndarray, "h w"]:

@@ -270,8 +270,9 @@ def _restage_camera(
     layers, frames = filmed.layers, filmed.frames
     with clock("generate"):
         scene = NewScene.make(filmed, steps)
-        scene = replace(scene, plate=flow.composite.toned(scene.plate, layers.plate, layers.hole))
     if not filmed.moves:
+        with clock("generate"):
+            scene = replace(scene, plate=flow.composite.toned(scene.plate, layers.plate, layers.hole))
         (folder / f"{file_name(frames.camera)}.plate.png").write_bytes(encode(scene.plate))
     watch, support = flow.check.watch(frames, filmed.moves), _support(scene)
     path = frames_file(folder, frames.camera)

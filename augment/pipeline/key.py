@@ -25,10 +25,8 @@ def find_key(layers: Layers, frames: FrameSource) -> KeyFrame:
     """
     looks = np.unique(np.linspace(0, len(frames) - 1, LOOKS).round().astype(int)).tolist()
     key = max(looks, key=lambda index: _coverage(layers, index))
-    picture, shown = (
-        _laid(layers, frames, key),
-        _behind(layers, key, layers.keep((*FOREGROUND, Role.OTHER), key, key + 1)[0]),
-    )
+    kept = layers.keep((*FOREGROUND, Role.OTHER), key, key + 1)[0]
+    picture, shown = _laid(layers, frames, key), _behind(layers, key, kept)
     for index, mask in _standing(layers, looks):
         more = mask & ~shown
         if more.sum() > ELSEWHERE * mask.sum():
